@@ -1,0 +1,1 @@
+"""Vendor protocols without I/O: one file a vendor, plus what they share."""

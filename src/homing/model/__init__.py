@@ -1,0 +1,1 @@
+"""Plain values: what the rest of Homing talks about. Nothing here does I/O."""

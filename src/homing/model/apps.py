@@ -1,0 +1,54 @@
+"""Apps (tenants) and their settings."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+DAY_SECONDS = 86_400
+
+
+class TerminalPolicy(enum.StrEnum):
+    """Which devices of one account may be logged in together (sheet client-sdk, multi-terminal policy)."""
+
+    SINGLE = "single"  # one device in all
+    TWO = "two"  # one of mobile or desktop, and web
+    THREE = "three"  # one mobile, one desktop, and web
+    PER_PLATFORM = "per_platform"  # one of each platform
+    UNLIMITED = "unlimited"
+
+
+class NotificationMode(enum.StrEnum):
+    """One notification a message, or one a conversation that newer messages replace."""
+
+    PER_MESSAGE = "per_message"
+    PER_CONVERSATION = "per_conversation"
+
+
+class AppSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator may choose for one app; every default is what a chat product expects."""
+
+    terminal_policy: TerminalPolicy = TerminalPolicy.PER_PLATFORM
+    notification_mode: NotificationMode = NotificationMode.PER_MESSAGE
+    hide_content: bool = False
+    keep_days: int = 7  # how long a device that is gone but not logged out still gets pushes
+    ack_timeout_ms: int = 3000  # how long a foreground device may take to acknowledge
+    language: str = "zh"  # of placeholder texts when the device reported none
+    recall_seconds: int = 120  # how long a sender may recall
+    session_days: int = 30  # how long a session token lives without being used
+    default_ttl_seconds: int = 7 * DAY_SECONDS  # of a notification
+
+
+class App(msgspec.Struct, frozen=True):
+    """A tenant: its accounts, certificates and secret key."""
+
+    sdkappid: int
+    name: str
+    secret_key: str
+    admins: tuple[str, ...]
+    settings: AppSettings
+    created_at_ms: int
+
+    def __repr__(self) -> str:
+        return f"App(sdkappid={self.sdkappid}, name={self.name!r})"  # never the key

@@ -1,0 +1,49 @@
+"""What travels to a device's socket, on this node or over the bus to another."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .messages import Message
+
+
+class MessageDelivery(msgspec.Struct, frozen=True, tag="message"):
+    """A message for one device. ``expect_ack``: a push waits for the acknowledgement."""
+
+    device_id: int
+    session_id: int
+    message: Message
+    sender_nick: str = ""
+    sender_face_url: str = ""
+
+
+class RevokedDelivery(msgspec.Struct, frozen=True, tag="revoked"):
+    """A message was recalled."""
+
+    device_id: int
+    session_id: int
+    msg_id: str
+    msg_key: str
+    from_account: str
+    to_account: str
+
+
+class ReadDelivery(msgspec.Struct, frozen=True, tag="read"):
+    """A conversation was read: on another device of the account, or by the peer (``by_peer``)."""
+
+    device_id: int
+    session_id: int
+    peer: str
+    read_at: int
+    by_peer: bool = False
+
+
+class SessionEnded(msgspec.Struct, frozen=True, tag="session_ended"):
+    """The session ended: kicked by another login, revoked, or UserSig expired. The socket is closed after it."""
+
+    device_id: int
+    session_id: int
+    reason: str  # a SessionState value
+
+
+Delivery = MessageDelivery | RevokedDelivery | ReadDelivery | SessionEnded

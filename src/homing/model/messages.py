@@ -1,0 +1,94 @@
+"""Messages, as they are stored and delivered."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from .push_info import OfflinePushInfo
+
+MAX_MESSAGE_BYTES = 12 * 1024
+MAX_LIFETIME_SECONDS = 7 * 86_400
+
+
+class MessageFlags(enum.IntFlag):
+    """What a message asks for beside being delivered. Stored as one integer."""
+
+    NONE = 0
+    ONLINE_ONLY = 1
+    NO_UNREAD = 2
+    NO_LAST_MSG = 4
+    HONOUR_MUTE = 8  # WithMuteNotifications, and every message sent by a device
+    SYNC_SENDER = 16  # SyncOtherMachine = 1
+    NO_SENDER_COPY = 32  # SyncOtherMachine = 2
+    NEED_RECEIPT = 64
+    FROM_DEVICE = 128
+
+
+class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}):
+    """One element of a message, with its content as it came."""
+
+    msg_type: str
+    content: dict[str, Any]
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-to-one message that somebody asks to send; the REST API and the device API both make these."""
+
+    from_account: str
+    to_account: str
+    elements: tuple[Element, ...]
+    random: int
+    seq: int | None = None  # caller's MsgSeq; a random value is taken when absent
+    sent_at: int | None = None  # caller's MsgTimeStamp, unix seconds
+    flags: MessageFlags = MessageFlags.NONE
+    lifetime_seconds: int = MAX_LIFETIME_SECONDS
+    push_info: OfflinePushInfo | None = None
+    cloud_custom_data: str = ""
+    sender_device_id: int | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The durable answer to a draft."""
+
+    message_id: int
+    msg_id: str  # "{message id}-{unix s}-{random}", the client-side id of the original product
+    msg_key: str  # "{seq}_{random}_{unix s}"
+    seq: int
+    timestamp: int  # unix seconds
+    duplicate: bool = False  # a resend inside the 120-second window: nothing was stored again
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A stored message."""
+
+    message_id: int
+    sdkappid: int
+    from_account: str
+    to_account: str
+    seq: int
+    random: int
+    timestamp: int
+    flags: int
+    body: bytes  # JSON array of elements, as stored
+    push_info: bytes | None  # JSON of OfflinePushInfo, as stored
+    cloud_custom_data: str
+    to_seq: int | None  # place in the receiver's inbox
+    from_seq: int | None  # place in the sender's inbox
+    expires_at_ms: int  # offline delivery ends
+    revoked: bool = False
+
+    @property
+    def msg_key(self) -> str:
+        return f"{self.seq}_{self.random}_{self.timestamp}"
+
+    @property
+    def msg_id(self) -> str:
+        return f"{self.message_id}-{self.timestamp}-{self.random}"
+
+
+def conversation_of(first: str, second: str) -> str:
+    """The key under which both sides' one-to-one messages are filed: the two accounts in order."""
+    return f"{first}\x1f{second}" if first <= second else f"{second}\x1f{first}"

@@ -1,0 +1,140 @@
+# ruff: noqa: E501  (a table: one line a row)
+"""Every error that reaches a person: a stable name, the REST code, the HTTP status, a sentence and a cure.
+
+The REST codes are those of the original product (sheet error-codes); the device API answers the
+stable name together with the HTTP status.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+HELP_PAGE = "docs/reference/errors.md#"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One kind of refusal. ``name`` never changes once released."""
+
+    name: str
+    rest_code: int
+    http_status: int
+    sentence: str
+    cure: str
+
+    @property
+    def help(self) -> str:
+        """Where the documentation explains this problem."""
+        return HELP_PAGE + self.name.replace("_", "-")
+
+
+class Refused(Exception):
+    """A use case says no to its caller. Carries the problem and, where it helps, what exactly was wrong."""
+
+    def __init__(self, problem: Problem, detail: str = "", *, cure: str = "") -> None:
+        self.problem = problem
+        self.detail = detail
+        self.cure = cure or problem.cure
+        super().__init__(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """The sentence for a person: the problem's own, with the detail behind a colon."""
+        return f"{self.problem.sentence}: {self.detail}" if self.detail else self.problem.sentence
+
+
+def _problem(name: str, rest_code: int, http_status: int, sentence: str, cure: str) -> Problem:
+    return Problem(name, rest_code, http_status, sentence, cure)
+
+
+# --- the REST gate (60xxx) -----------------------------------------------------------------------
+BAD_URL = _problem("bad_url", 60002, 404, "The URL cannot be parsed", "Use /v4/{service}/{command} with the five query parameters")
+BAD_JSON = _problem("bad_json", 60003, 400, "The request body is not valid JSON", "Send one UTF-8 JSON object")
+BAD_IDENTIFIER = _problem(
+    "bad_identifier", 60004, 401, "The identifier in the URL is missing or wrong", "Pass identifier= with an administrator's UserID"
+)
+BAD_USERSIG = _problem("bad_usersig", 60005, 401, "The UserSig in the URL is missing or wrong", "Pass usersig= made for that identifier")
+UNKNOWN_APP = _problem("unknown_app", 60006, 401, "The SDKAppID is invalid", "Use the sdkappid that `homing app create` made")
+TOO_FAST = _problem(
+    "too_fast",
+    60007,
+    429,
+    "The server cannot take more work now",
+    "Repeat the request after a second; the same MsgSeq and MsgRandom make it safe",
+)
+REQUEST_TIMEOUT = _problem("request_timeout", 60008, 408, "The request timed out or is malformed HTTP", "Send the whole body at once")
+UNKNOWN_COMMAND = _problem(
+    "unknown_command", 60009, 404, "There is no such command", "See docs/reference/rest-api.md for the list of commands"
+)
+NOT_ADMIN = _problem("not_admin", 60010, 403, "The identifier is not an App administrator", "Sign with an administrator of the app")
+MISSING_APP = _problem("missing_app", 60012, 400, "The sdkappid parameter is missing", "Pass sdkappid= in the URL")
+
+# --- accounts and UserSig (70xxx) ----------------------------------------------------------------
+USERSIG_EXPIRED = _problem("usersig_expired", 70001, 401, "The UserSig is expired", "Generate a new UserSig")
+USERSIG_EMPTY = _problem("usersig_empty", 70002, 401, "The UserSig is empty", "Pass a UserSig")
+USERSIG_MALFORMED = _problem(
+    "usersig_malformed", 70003, 401, "The UserSig cannot be decoded", "Pass the UserSig unchanged: it is often truncated on its way"
+)
+USERSIG_WRONG_KEY = _problem("usersig_wrong_key", 70009, 401, "The UserSig does not match the app's key", "Sign with this app's secret key")
+USERSIG_OTHER_USER = _problem(
+    "usersig_other_user", 70013, 401, "The UserSig was made for another identifier", "Sign for the UserID that you pass"
+)
+USERSIG_OTHER_APP = _problem(
+    "usersig_other_app", 70014, 401, "The UserSig was made for another SDKAppID", "Sign for the sdkappid that you pass"
+)
+APP_NOT_FOUND = _problem("app_not_found", 70020, 404, "The SDKAppID does not exist", "Create the app with `homing app create`")
+USERSIG_REVOKED = _problem("usersig_revoked", 70052, 401, "The UserSig was revoked by a kick", "Generate a new UserSig")
+ACCOUNT_NOT_FOUND = _problem("account_not_found", 70107, 404, "The account does not exist", "Import it with account_import, or log in once")
+BATCH_SIZE = _problem("batch_size", 70206, 400, "The number of accounts in the request is illegal", "Send between 1 and 100 accounts")
+BAD_PARAMETER = _problem("bad_parameter", 70402, 400, "A parameter is illegal", "See docs/reference/rest-api.md for the field")
+ADMIN_REQUIRED = _problem("admin_required", 70403, 403, "This needs an App administrator", "Sign with an administrator of the app")
+INTERNAL = _problem(
+    "internal", 70500, 500, "The server failed inside", "Repeat the request; the operator finds the cause in the log under the request id"
+)
+
+# --- one-to-one messages (20xxx, 80xxx, 90xxx, 93xxx) --------------------------------------------
+MESSAGE_REFUSED = _problem("message_refused", 20006, 403, "The message was refused", "See the detail")
+RECALL_TOO_LATE = _problem("recall_too_late", 20016, 403, "The recall window is over", "Recall within two minutes, or as an administrator")
+TEXT_TOO_LONG = _problem("message_too_long", 80002, 413, "The message is longer than 12 KB", "Send less, or a link to the content")
+MSG_BAD_JSON = _problem("message_bad_json", 90001, 400, "The request body is not valid JSON", "Send one UTF-8 JSON object")
+MSG_BAD_BODY = _problem(
+    "message_bad_body", 90002, 400, "MsgBody is not in the message format", "See docs/reference/rest-api.md, message elements"
+)
+MSG_BAD_RECEIVER = _problem("message_bad_receiver", 90003, 400, "To_Account is missing or has the wrong type", "Pass To_Account")
+MSG_BAD_SEQ = _problem(
+    "message_bad_seq", 90004, 400, "MsgSeq has the wrong type or range", "Pass an unsigned 32-bit integer, or leave it out"
+)
+MSG_BAD_RANDOM = _problem("message_bad_random", 90005, 400, "MsgRandom is missing or has the wrong type", "Pass an unsigned 32-bit integer")
+MSG_BAD_TIME = _problem("message_bad_time", 90006, 400, "MsgTimeStamp has the wrong type", "Pass seconds since 1970")
+MSG_BODY_NOT_ARRAY = _problem(
+    "message_body_not_array", 90007, 400, "MsgBody is not an array", "Pass a JSON array with at least one element"
+)
+MSG_NOT_ADMIN = _problem(
+    "message_not_admin", 90009, 403, "The request needs App administrator permission", "Sign with an administrator of the app"
+)
+MSG_BAD_FORMAT = _problem("message_bad_format", 90010, 400, "The JSON is not in the message format", "See the path in the detail")
+MSG_TOO_MANY_TARGETS = _problem("message_too_many_targets", 90011, 400, "There are more than 500 receivers", "Split the request")
+MSG_RECEIVER_UNKNOWN = _problem("message_receiver_unknown", 90012, 404, "To_Account is not registered", "Import the account first")
+MSG_BAD_LIFETIME = _problem("message_bad_lifetime", 90026, 400, "The offline retention time is wrong", "Pass 0 to 604800 seconds")
+MSG_BAD_SYNC = _problem("message_bad_sync", 90031, 400, "SyncOtherMachine is not an integer", "Pass 1 or 2")
+MSG_BAD_LIFETIME_TYPE = _problem("message_bad_lifetime_type", 90044, 400, "MsgLifeTime is not an integer", "Pass 0 to 604800 seconds")
+MSG_SENDER_UNKNOWN = _problem("message_account_unknown", 90048, 404, "The account does not exist", "Import the account first")
+MSG_INTERNAL = _problem("message_internal", 91000, 500, "The server failed inside", "Repeat the request with the same MsgSeq and MsgRandom")
+BODY_TOO_LONG = _problem("body_too_long", 93000, 413, "The JSON is longer than the limit", "Send at most 12 KB of message")
+
+# --- the device API ------------------------------------------------------------------------------
+SESSION_UNKNOWN = _problem("session_unknown", 6026, 401, "There is no such session", "Log in again with POST /v1/device/login")
+SESSION_ENDED = _problem("session_ended", 6208, 401, "The session has ended", "Log in again with POST /v1/device/login")
+FRAME_TOO_LARGE = _problem("frame_too_large", 8001, 413, "The frame is larger than 64 KiB", "Split the content or send a link")
+FRAME_MALFORMED = _problem("frame_malformed", 6017, 400, "The frame is not valid", "See docs/reference/device-api.md")
+TOKEN_TOO_LONG = _problem(
+    "token_too_long", 6018, 413, "The push token is larger than 4 KB", "Report the token exactly as the vendor SDK gave it"
+)
+CERTIFICATE_UNKNOWN = _problem(
+    "certificate_unknown",
+    6019,
+    404,
+    "This app has no certificate with that business id",
+    "Use the business_id that `homing cert add` printed for this app",
+)
+FLOOD = _problem("flood", 7008, 429, "Too many requests on this session", "Wait a second and send fewer at a time")
+PUSH_UNKNOWN = _problem("push_unknown", 6021, 404, "This device has no such push", "Report the push_id that came with the notification")

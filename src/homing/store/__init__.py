@@ -1,0 +1,1 @@
+"""SQL: schema, engines and one module per aggregate. Knows the model only."""

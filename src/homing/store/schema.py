@@ -1,0 +1,276 @@
+"""The tables, declared once for both engines (SQLAlchemy Core). Migrations live in ``migrations/``.
+
+Times are milliseconds since 1970 (``*_ms``) or unix seconds (``*_at``, where the original product uses seconds).
+Every table that belongs to a tenant starts its keys with ``sdkappid``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+#: SQLite gives autoincrement only to INTEGER; everything there is 64 bits wide anyway.
+Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Text = sa.Text()
+Blob = sa.LargeBinary()
+
+
+def _col(name: str, kind: Any = Big, **options: Any) -> sa.Column[Any]:
+    options.setdefault("nullable", False)
+    return sa.Column(name, kind, **options)
+
+
+app = sa.Table(
+    "app",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("name", Text),
+    _col("secret_key_sealed", Blob),
+    _col("admins", Text),  # JSON array
+    _col("settings", Text),  # JSON of AppSettings
+    _col("created_at_ms"),
+)
+
+account = sa.Table(
+    "account",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("user_id", Text, primary_key=True),
+    _col("nick", Text, server_default=""),
+    _col("face_url", Text, server_default=""),
+    _col("valid_from", Big, server_default="0"),
+    _col("unread_total", Big, server_default="0"),
+    _col("inbox_seq", Big, server_default="0"),
+    _col("created_at_ms"),
+    sqlite_with_rowid=False,
+)
+
+device = sa.Table(
+    "device",
+    metadata,
+    _col("device_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("user_id", Text),
+    _col("platform", Text),
+    _col("instance_id", Text),
+    _col("session_state", Text),
+    _col("session_id", Big),
+    _col("session_hash", Blob, nullable=True),  # SHA-256 of the session token
+    _col("login_at_ms"),
+    _col("ended_at_ms", Big, server_default="0"),
+    _col("expires_at_ms"),
+    _col("last_seen_ms"),
+    _col("app_state", Text),
+    _col("node_id", Big, nullable=True),
+    _col("connection_id", Big, server_default="0"),
+    _col("business_id", Big, nullable=True),
+    _col("token", Text, nullable=True),
+    _col("token_at_ms", Big, server_default="0"),
+    _col("is_tpns_token", Big, server_default="0"),
+    _col("language", Text, server_default=""),
+    _col("synced_seq", Big, server_default="0"),  # highest inbox place that the device acknowledged
+)
+sa.Index("device_installation", device.c.sdkappid, device.c.user_id, device.c.platform, device.c.instance_id, unique=True)
+# Promise 5: one physical token belongs to one account.
+sa.Index(
+    "device_token",
+    device.c.sdkappid,
+    device.c.business_id,
+    device.c.token,
+    unique=True,
+    sqlite_where=device.c.token.is_not(None),
+    postgresql_where=device.c.token.is_not(None),
+)
+sa.Index(
+    "device_session",
+    device.c.session_hash,
+    unique=True,
+    sqlite_where=device.c.session_hash.is_not(None),
+    postgresql_where=device.c.session_hash.is_not(None),
+)
+sa.Index("device_node", device.c.node_id, sqlite_where=device.c.node_id.is_not(None), postgresql_where=device.c.node_id.is_not(None))
+
+#: What happened to a device, for the explanation: login, logout, kicked, token_reported, token_moved, token_removed ...
+device_event = sa.Table(
+    "device_event",
+    metadata,
+    _col("event_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("user_id", Text),
+    _col("device_id"),
+    _col("at_ms"),
+    _col("kind", Text),
+    _col("detail", Text, server_default=""),
+)
+sa.Index("device_event_account", device_event.c.sdkappid, device_event.c.user_id, device_event.c.event_id)
+
+certificate = sa.Table(
+    "certificate",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("business_id", Big, primary_key=True, autoincrement=False),
+    _col("channel", Text),
+    _col("name", Text),
+    _col("credentials_sealed", Blob),
+    _col("options", Text),  # JSON
+    _col("version"),
+    _col("paused_reason", Text, server_default=""),
+    _col("receipt_path", Text),
+    _col("created_at_ms"),
+    _col("updated_at_ms"),
+)
+sa.Index("certificate_receipt", certificate.c.receipt_path, unique=True)
+
+message = sa.Table(
+    "message",
+    metadata,
+    _col("message_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("conversation", Text),  # conversation_of(from, to)
+    _col("from_account", Text),
+    _col("to_account", Text),
+    _col("seq"),
+    _col("random"),
+    _col("timestamp"),
+    _col("content_crc"),
+    _col("flags"),
+    _col("body", Blob),
+    _col("push_info", Blob, nullable=True),
+    _col("cloud_custom_data", Text, server_default=""),
+    _col("to_seq", Big, nullable=True),
+    _col("from_seq", Big, nullable=True),
+    _col("expires_at_ms"),
+    _col("revoked_at_ms", Big, server_default="0"),
+)
+sa.Index(
+    "message_inbox",
+    message.c.sdkappid,
+    message.c.to_account,
+    message.c.to_seq,
+    unique=True,
+    sqlite_where=message.c.to_seq.is_not(None),
+    postgresql_where=message.c.to_seq.is_not(None),
+)
+sa.Index(
+    "message_outbox",
+    message.c.sdkappid,
+    message.c.from_account,
+    message.c.from_seq,
+    unique=True,
+    sqlite_where=message.c.from_seq.is_not(None),
+    postgresql_where=message.c.from_seq.is_not(None),
+)
+sa.Index("message_conversation", message.c.sdkappid, message.c.conversation, message.c.timestamp, message.c.message_id)
+# Serves the 120-second deduplication and the look-up of a MsgKey.
+sa.Index("message_key", message.c.sdkappid, message.c.random, message.c.seq)
+
+conversation = sa.Table(
+    "conversation",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("user_id", Text, primary_key=True),
+    _col("peer", Text, primary_key=True),
+    _col("unread", Big, server_default="0"),
+    _col("read_at", Big, server_default="0"),  # unix seconds: everything up to then is read
+    _col("last_message_id", Big, server_default="0"),
+    sqlite_with_rowid=False,
+)
+
+push = sa.Table(
+    "push",
+    metadata,
+    _col("push_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("message_id"),
+    _col("user_id", Text),
+    _col("device_id"),
+    _col("state"),
+    _col("reason", Text),
+    _col("inputs", Text),
+    _col("business_id", Big, server_default="0"),
+    _col("channel", Text, server_default=""),
+    _col("notification_class", Text, server_default="private"),
+    _col("token", Text, server_default=""),
+    _col("badge", Big, nullable=True),
+    _col("attempts", Big, server_default="0"),
+    _col("due_at_ms", Big, server_default="0"),
+    _col("expires_at_ms", Big, server_default="0"),
+    _col("owner", Big, nullable=True),  # node that claimed it
+    _col("lease_until_ms", Big, server_default="0"),
+    _col("created_at_ms"),
+    _col("finished_at_ms", Big, server_default="0"),  # accepted, failed, suppressed ...
+    _col("vendor_message_id", Text, server_default=""),
+    _col("delivered_at_ms", Big, server_default="0"),
+    _col("shown_at_ms", Big, server_default="0"),
+    _col("clicked_at_ms", Big, server_default="0"),
+)
+_live = push.c.state < 10
+sa.Index(
+    "push_due", push.c.sdkappid, push.c.business_id, push.c.notification_class, push.c.due_at_ms, sqlite_where=_live, postgresql_where=_live
+)
+sa.Index("push_live_device", push.c.device_id, sqlite_where=_live, postgresql_where=_live)
+sa.Index("push_message", push.c.message_id)
+sa.Index("push_account", push.c.sdkappid, push.c.user_id, push.c.push_id)
+
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    _col("push_id", Big, primary_key=True, autoincrement=False),
+    _col("number", Big, primary_key=True, autoincrement=False),
+    _col("at_ms"),
+    _col("latency_ms"),
+    _col("outcome", Text),
+    _col("code", Text),
+    _col("detail", Text),
+    _col("request", Text),
+    _col("answer", Text),
+    sqlite_with_rowid=False,
+)
+
+receipt = sa.Table(
+    "receipt",
+    metadata,
+    _col("push_id", Big, primary_key=True, autoincrement=False),
+    _col("kind", Text, primary_key=True),
+    _col("at_ms"),
+    _col("source", Text),  # "vendor" or "device"
+    _col("code", Text, server_default=""),
+    _col("detail", Text, server_default=""),
+    sqlite_with_rowid=False,
+)
+
+#: Vendor log-in grants: one signer per key for the whole cluster.
+vendor_grant = sa.Table(
+    "vendor_grant",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("business_id", Big, primary_key=True, autoincrement=False),
+    _col("certificate_version"),
+    _col("token_sealed", Blob),
+    _col("issued_at_ms"),
+    _col("expires_at_ms"),
+)
+
+#: Accepted pushes per certificate, class and vendor day; and the stop that a spent quota ordered.
+quota = sa.Table(
+    "quota",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("business_id", Big, primary_key=True, autoincrement=False),
+    _col("notification_class", Text, primary_key=True),
+    _col("day", Text, primary_key=True),  # the vendor's calendar day, YYYY-MM-DD
+    _col("accepted", Big, server_default="0"),
+    _col("stopped_until_ms", Big, server_default="0"),
+)
+
+node = sa.Table(
+    "node",
+    metadata,
+    _col("node_id", Big, primary_key=True, autoincrement=False),
+    _col("boot", Text),  # random, tells two lives of one number apart
+    _col("started_at_ms"),
+    _col("lease_until_ms"),
+)
