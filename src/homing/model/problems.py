@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table: one line a row)
 """Every error that reaches a person: a stable name, the REST code, the HTTP status, a sentence and a cure.
 
 The REST codes are those of the original product (sheet error-codes); the device API answers the

@@ -1,0 +1,43 @@
+"""All use cases of one node, as the composition root wires them. The servers receive this and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homing.bus.base import Bus
+    from homing.model.clock import Clock, Ids
+    from homing.store.engine import Database
+
+    from .accounts import Accounts
+    from .apps import Apps
+    from .certificates import Certificates
+    from .delivery import Delivery
+    from .dispatch import Dispatch
+    from .explain import Explain
+    from .history import History
+    from .messaging import Messaging
+    from .receipts import Receipts
+    from .sessions import Sessions
+
+
+@dataclass(slots=True)
+class Hub:
+    """The use cases of one node."""
+
+    clock: Clock
+    ids: Ids
+    node_id: int
+    database: Database
+    bus: Bus
+    apps: Apps
+    accounts: Accounts
+    certificates: Certificates
+    sessions: Sessions
+    messaging: Messaging
+    history: History
+    delivery: Delivery
+    dispatch: Dispatch
+    receipts: Receipts
+    explain: Explain

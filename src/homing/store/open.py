@@ -1,0 +1,34 @@
+"""Open a database by its URL: migrate, then connect."""
+
+from __future__ import annotations
+
+from .engine import Database, StoreRefused
+from .migrate import migrate
+
+SQLITE_PREFIX = "sqlite:///"
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file behind a SQLite URL, or None for another engine."""
+    return url.removeprefix(SQLITE_PREFIX) if url.startswith(SQLITE_PREFIX) else None
+
+
+async def open_database(url: str) -> Database:
+    """An open, migrated database. Raises ``StoreRefused`` with a sentence."""
+    path = sqlite_path(url)
+    if path is not None:
+        from .sqlite import SqliteDatabase, connect
+
+        connect(path).close()  # says in words when the folder cannot be written
+        await migrate(url)
+        return SqliteDatabase(path)
+    if url.startswith(("postgresql://", "postgres://")):
+        from .postgres import PostgresDatabase
+
+        url = "postgresql://" + url.split("://", 1)[1]
+        database = await PostgresDatabase.open(url)
+        await migrate(url)
+        return database
+    raise StoreRefused(
+        f"The database URL {url.split('@')[-1]!r} is not known: use sqlite:///path/homing.db or postgresql://user@host:port/db"
+    )

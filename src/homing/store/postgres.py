@@ -1,0 +1,111 @@
+"""PostgreSQL through asyncpg: the same store functions, batches as ``unnest`` over arrays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from .engine import Bulk, Query, Row, StoreBusy, StoreRefused, Work
+
+T = TypeVar("T")
+
+_RETRY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_GONE = (
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,
+    ConnectionError,
+    OSError,
+    asyncio.TimeoutError,
+)
+_ACQUIRE_SECONDS = 2.0  # database away: callers hear "too fast" within two seconds
+_MIN_VERSION = 15
+
+
+class PostgresTx:
+    """A transaction on one pooled connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: Query, *args: Any) -> list[Any]:
+        return await self._connection.fetch(query.postgres, *args)  # type: ignore[no-any-return]
+
+    async def fetch_one(self, query: Query, *args: Any) -> Any | None:
+        return await self._connection.fetchrow(query.postgres, *args)
+
+    async def execute(self, query: Query, *args: Any) -> int:
+        status: str = await self._connection.execute(query.postgres, *args)
+        last = status.rsplit(" ", 1)[-1]
+        return int(last) if last.isdigit() else 0
+
+    async def bulk(self, statement: Bulk, rows: Sequence[Row], *extra: Any) -> list[Any]:
+        if not rows:
+            return []
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        return await self._connection.fetch(statement.postgres, *columns, *extra)  # type: ignore[no-any-return]
+
+
+class PostgresDatabase:
+    """The engine of many machines. Make it with ``await PostgresDatabase.open(url)``."""
+
+    dialect = "postgresql"
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, connections: int = 8) -> PostgresDatabase:
+        """Connect. Raises ``StoreRefused`` with a sentence when the server cannot be used."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                command_timeout=30,
+                timeout=5,
+                statement_cache_size=512,
+                max_inactive_connection_lifetime=300,
+            )
+        except (TimeoutError, asyncpg.PostgresError, OSError, ValueError) as error:
+            raise StoreRefused(
+                f"PostgreSQL cannot be reached ({error}): check the URL given with --database and the rights of its user"
+            ) from error
+        async with pool.acquire() as connection:
+            version = connection.get_server_version().major
+        if version < _MIN_VERSION:
+            await pool.close()
+            raise StoreRefused(f"PostgreSQL {version} is too old: Homing needs {_MIN_VERSION} or newer")
+        return cls(pool)
+
+    async def write(self, work: Work[T]) -> T:
+        for attempt in range(4):
+            try:
+                return await self._once(work, readonly=False)
+            except _RETRY:
+                if attempt == 3:
+                    raise StoreBusy("concurrent writes kept colliding") from None
+        raise AssertionError("unreachable")
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._once(work, readonly=True)
+
+    async def _once(self, work: Work[T], *, readonly: bool) -> T:
+        try:
+            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection, connection.transaction(readonly=readonly):
+                return await work(PostgresTx(connection))
+        except _GONE as error:
+            raise StoreBusy(f"PostgreSQL is away: {error}") from error
+
+    async def close(self) -> None:
+        await self._pool.close()
