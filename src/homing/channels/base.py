@@ -6,7 +6,7 @@ A channel turns values into values. It never opens a socket, reads a clock or ra
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -121,18 +121,74 @@ class Channel(Protocol):
 Problems = Callable[[Certificate], list[FieldProblem]]
 
 
+class CommonCredentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the vendors' credentials: whatever holds secrets never shows them."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    __str__ = __repr__
+
+
 class CommonOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options that every channel has (CONTRACT, names of the certificate fields). Vendors' structs inherit from this."""
 
-    click_action: str = "launcher"
-    click_value: str = ""
-    channel_id: str = ""
-    sound: str = ""
-    notification_class: str = "private"
-    package_name: str = ""
-    base_url: str = ""  # "": the vendor's production host
-    auth_url: str = ""
-    ca_file: str = ""
-    callback_base_url: str = ""
-    requests_per_second: float = 0  # 0: the vendor's documented default
-    max_in_flight: int = 0  # 0: the channel's default
+    click_action: Annotated[
+        str,
+        field(
+            "Click action",
+            "点击后续动作",
+            "What a tap opens: the app, a page inside the app, or a web page",
+            "点击通知后：打开应用、打开应用内指定界面、打开网页",
+            choices=("launcher", "page", "web"),
+        ),
+    ] = "launcher"
+    click_value: Annotated[
+        str,
+        field(
+            "Click value",
+            "点击目标",
+            "For page: an intent URI, activity or action. For web: a URL",
+            "界面：intent URI、Activity 或 action；网页：URL",
+        ),
+    ] = ""
+    channel_id: Annotated[
+        str,
+        field("Channel ID", "通道 ID", "Notification channel on the phone; a message may override it", "手机上的通知通道；消息可以覆盖"),
+    ] = ""
+    sound: Annotated[str, field("Sound", "提示音", "Sound file name; a message may override it", "铃声文件名；消息可以覆盖")] = ""
+    notification_class: Annotated[
+        str,
+        field(
+            "Notification class",
+            "消息分类",
+            "private: chat and service messages; public: marketing",
+            "private：私信、服务与通讯；public：公信、营销",
+            choices=("private", "public"),
+        ),
+    ] = "private"
+    package_name: Annotated[str, field("Package name", "应用包名", "The app's package name", "应用的包名")] = ""
+    base_url: Annotated[
+        str,
+        field(
+            "Base URL",
+            "接口地址",
+            "Replaces the vendor's host, e.g. with a simulator; http:// for loopback only",
+            "替换厂商主机，例如模拟器；http:// 只允许回环地址",
+        ),
+    ] = ""
+    auth_url: Annotated[str, field("Log-in URL", "鉴权地址", "Replaces the host where the vendor logs in", "替换厂商的鉴权主机")] = ""
+    ca_file: Annotated[str, field("CA file", "CA 证书文件", "Path of a private CA bundle on the server", "服务器上私有 CA 证书的路径")] = ""
+    callback_base_url: Annotated[
+        str,
+        field(
+            "Callback base URL",
+            "回执基地址",
+            "Public address of this server for the vendor's receipts; /v1/receipts/... is added",
+            "厂商回执可访问的公网地址；后面会加上 /v1/receipts/…",
+        ),
+    ] = ""
+    requests_per_second: Annotated[
+        float, field("Requests per second", "每秒请求数", "0: the vendor's documented default", "0：厂商默认值", ge=0)
+    ] = 0
+    max_in_flight: Annotated[int, field("Requests in flight", "并发请求数", "0: the channel's default", "0：默认值", ge=0, le=10_000)] = 0
