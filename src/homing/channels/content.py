@@ -1,0 +1,92 @@
+"""The text of a vendor request, and how it is made to fit a vendor's limit without ever being refused for its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from homing.model.notification import Notification
+from homing.rules.text import clean, cut_bytes
+
+# Wishes come from a message of up to 12 KB: beyond these sizes no vendor takes them, so they are dropped.
+MAX_IMAGE_BYTES = 1024
+MAX_NAME_BYTES = 128
+_SMALLEST_BODY_BYTES = 48
+_SMALLEST_TITLE_BYTES = 48
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What may shrink: the texts, the picture, our own extras (msg_id, push_id, conversation) and the sender's ext."""
+
+    title: str
+    body: str
+    ext: str
+    image: str = ""
+    subtitle: str = ""
+    ours: bool = True
+
+
+Encode = Callable[[Content], bytes]
+
+
+def fit(content: Content, encode: Encode, limit: int) -> bytes:
+    """The first encoding within ``limit`` bytes: shorter body, then without our extras and picture, then without ext."""
+    encoded = encode(content)
+    if len(encoded) <= limit:
+        return encoded
+    for smaller in _steps(content):
+        encoded = encode(smaller)
+        excess = len(encoded) - limit
+        if excess > 0:  # a byte of text is at least a byte of the encoding
+            keep = max(_SMALLEST_BODY_BYTES, len(smaller.body.encode()) - excess)
+            encoded = encode(msgspec.structs.replace(smaller, body=cut_bytes(smaller.body, keep)))
+        if len(encoded) <= limit:
+            return encoded
+    return encoded
+
+
+def _steps(content: Content) -> Iterator[Content]:
+    replace = msgspec.structs.replace
+    yield content
+    content = replace(content, ours=False, image="")
+    yield content
+    bare = replace(content, title=cut_bytes(content.title, 4 * _SMALLEST_TITLE_BYTES), subtitle="")
+    yield bare
+    yield replace(bare, ext="")
+    yield replace(bare, ext="", title=cut_bytes(content.title, _SMALLEST_TITLE_BYTES))
+
+
+def cleaned(notification: Notification) -> Notification:
+    """The notification with lone surrogates and control characters removed, for the rare text that cannot be encoded."""
+    return msgspec.structs.replace(
+        notification,
+        title=clean(notification.title),
+        body=clean(notification.body),
+        subtitle=clean(notification.subtitle),
+        ext=clean(notification.ext),
+        conversation_id=clean(notification.conversation_id),
+        collapse_id=clean(notification.collapse_id),
+        msg_id=clean(notification.msg_id),
+    )
+
+
+def wish(value: str, certificate_value: str, limit: int = MAX_NAME_BYTES) -> str:
+    """The message's value where it is not empty (and not absurdly long or broken), else the certificate's."""
+    if not value or len(value) > limit:
+        return certificate_value
+    try:
+        return value if len(value.encode()) <= limit else certificate_value
+    except UnicodeEncodeError:
+        return certificate_value
+
+
+def image_wish(value: str) -> str:
+    """A picture's URL where vendors take it: https only."""
+    return wish(value, "", MAX_IMAGE_BYTES) if value.startswith("https://") else ""
+
+
+def without_suffix(sound: str) -> str:
+    """The name of a raw resource: Android looks sounds up without their file suffix."""
+    stem, dot, suffix = sound.rpartition(".")
+    return stem if dot and stem and suffix.isalnum() and len(suffix) <= 5 else sound

@@ -1,0 +1,19 @@
+"""All channels by name. A new vendor is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from homing.channels.base import Channel
+from homing.channels.fcm import FcmChannel
+
+_VENDORS: Final[tuple[Channel, ...]] = (FcmChannel(),)
+
+CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})
+
+
+def channel(name: str) -> Channel | None:
+    """The channel of that name, or None."""
+    return CHANNELS.get(name)
