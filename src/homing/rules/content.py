@@ -1,0 +1,145 @@
+"""From a message to a notification: precedence, placeholder texts, hidden content (offline-push-info sheet, sections 3 and 4)."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+
+from homing.model.apps import AppSettings, NotificationMode
+from homing.model.devices import Platform
+from homing.model.messages import Element, Message, MessageFlags
+from homing.model.notification import Notification
+from homing.model.push_info import NO_WISHES, OfflinePushInfo
+
+from .elements import CUSTOM, describable, element_text, new_message, push_text, text_of
+from .offline_message import CHAT, ONE_TO_ONE, container_json
+from .text import clean, cut_bytes
+
+__all__ = ["compose", "describable", "element_text", "push_text"]
+
+#: Of the words repeated in a container made here: the notification itself carries the whole text, and APNs takes 4 KB in all.
+MAX_EXT_CONTENT_BYTES = 256
+
+_APPLE = frozenset({Platform.IOS, Platform.IPAD})
+_MASK64 = 0xFFFF_FFFF_FFFF_FFFF
+_MASK31 = 0x7FFF_FFFF
+
+
+def compose(
+    *,
+    message: Message,
+    elements: Sequence[Element],
+    info: OfflinePushInfo,
+    nick: str,
+    settings: AppSettings,
+    language: str,
+    platform: str,
+    badge: int | None,
+    default_title: str = "",
+) -> Notification:
+    """The notification of ``message`` for a device of this ``platform`` and ``language`` ("": the app's language).
+
+    ``info`` is NO_WISHES when the message has no offline push info. ``badge`` is the absolute unread total.
+    ``default_title`` stands in for a missing title, before the sender's nick; Apple devices put the nick into the body instead.
+    """
+    language = language or settings.language
+    wishes = info if info != NO_WISHES else _wishes_of_custom(elements)
+    apple = platform in _APPLE
+    body = new_message(language) if settings.hide_content else _body(wishes, elements, language)
+    ext = wishes.Ext or _default_ext(message, nick, body)
+    if settings.hide_content:
+        wishes = _without_content(wishes)
+    title, body = _headline(wishes, body, clean(nick, newlines=False), message.from_account, default_title, apple=apple)
+    conversation_id = f"c2c_{message.from_account}"
+    notify_id, collapse_id = _identity(message.message_id, conversation_id, settings.notification_mode)
+    return Notification(
+        title=title,
+        body=body,
+        ext=ext,
+        conversation_id=conversation_id,
+        msg_id=message.msg_id,
+        notify_id=notify_id,
+        collapse_id=collapse_id,
+        wishes=wishes,
+        expires_at_ms=min(message.expires_at_ms, (message.timestamp + settings.default_ttl_seconds) * 1000),
+        badge=None if message.flags & MessageFlags.NO_UNREAD or _badge_refused(wishes, platform) else badge,
+        subtitle=clean(wishes.ApnsInfo.SubTitle, newlines=False),
+    )
+
+
+def _body(wishes: OfflinePushInfo, elements: Sequence[Element], language: str) -> str:
+    # Some vendors refuse an empty body, so a message without words is announced as such.
+    return clean(wishes.Desc or push_text(elements, language)).strip() or new_message(language)
+
+
+def _headline(wishes: OfflinePushInfo, body: str, nick: str, sender: str, default_title: str, *, apple: bool) -> tuple[str, str]:
+    """Title and body. On Apple devices without a given title the nick is folded into the body (section 3)."""
+    given = clean((apple and wishes.ApnsInfo.Title) or wishes.Title, newlines=False)
+    if given:
+        return given, body
+    if apple:
+        return "", f"{nick}:{body}" if nick else body
+    return clean(default_title, newlines=False) or nick or sender, body
+
+
+def _wishes_of_custom(elements: Sequence[Element]) -> OfflinePushInfo:
+    """Without offline push info the custom element's own Desc, Ext and Sound count (section 3, reference payload)."""
+    for element in elements:
+        if element.msg_type == CUSTOM:
+            sound, ext = text_of(element.content, "Sound"), text_of(element.content, "Ext")
+            if not (sound or ext):
+                return NO_WISHES
+            return msgspec.structs.replace(NO_WISHES, Ext=ext, ApnsInfo=msgspec.structs.replace(NO_WISHES.ApnsInfo, Sound=sound))
+    return NO_WISHES
+
+
+def _without_content(wishes: OfflinePushInfo) -> OfflinePushInfo:
+    """The sender's wishes without anything that a lock screen would show of the message."""
+    replace = msgspec.structs.replace
+    return replace(
+        wishes,
+        Title="",
+        Desc="",
+        AndroidInfo=replace(
+            wishes.AndroidInfo,
+            HuaWeiImage="",
+            HonorImage="",
+            GoogleImage="",
+            XiaoMiTemplateId="",
+            XiaoMiTemplateParam="",
+            OPPOPrivateMsgTemplateId="",
+        ),
+        ApnsInfo=replace(wishes.ApnsInfo, Title="", SubTitle="", Image=""),
+        HarmonyInfo=replace(wishes.HarmonyInfo, Image=""),
+    )
+
+
+def _badge_refused(wishes: OfflinePushInfo, platform: str) -> bool:
+    if platform == Platform.HARMONY:
+        return wishes.HarmonyInfo.BadgeMode == 1
+    return wishes.ApnsInfo.BadgeMode == 1 and platform in _APPLE
+
+
+def _default_ext(message: Message, nick: str, body: str) -> str:
+    """The container that the original's UI kit sends, so that a tap can always open the chat (client-sdk sheet, section 5)."""
+    return container_json(
+        chat_type=ONE_TO_ONE,
+        action=CHAT,
+        sender=message.from_account,
+        nickname=nick,
+        content=cut_bytes(body, MAX_EXT_CONTENT_BYTES),
+        send_time=message.timestamp,
+    )
+
+
+def _identity(message_id: int, conversation_id: str, mode: NotificationMode) -> tuple[int, str]:
+    """Notify id (31 bits, never 0: some vendors take 0 for none) and collapse id (at most 64 bytes), stable over retries."""
+    if mode is NotificationMode.PER_CONVERSATION:
+        name = conversation_id.encode("utf-8", "surrogatepass")
+        return zlib.crc32(name) & _MASK31 or 1, "c-" + hashlib.blake2b(name, digest_size=16).hexdigest()
+    # Message ids differ mostly in bits above the 31st; multiplying spreads them (Fibonacci hashing).
+    mixed = ((message_id * 0x9E37_79B9_7F4A_7C15) & _MASK64) >> 33
+    return mixed or 1, f"m-{message_id}"
