@@ -1,0 +1,1 @@
+"""One simulator a vendor, written from the vendor sheets."""
