@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from homing.channels.apns import ApnsChannel
 from homing.channels.base import Channel
 from homing.channels.fcm import FcmChannel
 
-_VENDORS: Final[tuple[Channel, ...]] = (FcmChannel(),)
+_VENDORS: Final[tuple[Channel, ...]] = (
+    FcmChannel(),
+    ApnsChannel(),
+)
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})
 
