@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from homing.model.push import PushState, Reason
 
-from .engine import Bulk, Query, Tx
+from .engine import Bulk, Query, Row, Tx
 
 _SILENCE_DEVICE = Query(
     "pushes.silence_device",
@@ -42,3 +42,50 @@ async def cancel_read(tx: Tx, sdkappid: int, user_id: str, conversation: str, re
     args = (PushState.CANCELLED, Reason.READ_ELSEWHERE, now_ms, sdkappid, user_id, sdkappid, conversation, user_id, read_at)
     rows = await tx.fetch(_CANCEL_READ, *args)
     return [row[0] for row in rows]
+
+
+_INSERT = Bulk(
+    "pushes.insert",
+    [
+        ("push_id", "bigint"),
+        ("sdkappid", "bigint"),
+        ("message_id", "bigint"),
+        ("user_id", "text"),
+        ("device_id", "bigint"),
+        ("state", "bigint"),
+        ("reason", "text"),
+        ("inputs", "text"),
+        ("business_id", "bigint"),
+        ("channel", "text"),
+        ("notification_class", "text"),
+        ("token", "text"),
+        ("badge", "bigint"),
+        ("due_at_ms", "bigint"),
+        ("expires_at_ms", "bigint"),
+        ("owner", "bigint"),
+        ("replaces", "text"),
+        ("created_at_ms", "bigint"),
+        ("finished_at_ms", "bigint"),
+    ],
+    "INSERT INTO push (push_id, sdkappid, message_id, user_id, device_id, state, reason, inputs, business_id, channel, notification_class, "
+    "token, badge, due_at_ms, expires_at_ms, owner, replaces, created_at_ms, finished_at_ms) SELECT push_id, sdkappid, message_id, user_id, "
+    "device_id, state, reason, inputs, business_id, channel, notification_class, token, badge, due_at_ms, expires_at_ms, owner, replaces, "
+    "created_at_ms, finished_at_ms FROM k",
+)
+_ACKNOWLEDGE = Bulk(
+    "pushes.acknowledge",
+    [("message_id", "bigint"), ("device_id", "bigint"), ("sdkappid", "bigint")],
+    "UPDATE push SET state = ?, finished_at_ms = ? FROM k WHERE push.message_id = k.message_id AND push.device_id = k.device_id "
+    "AND push.sdkappid = k.sdkappid AND push.state = ? RETURNING push.push_id",
+)
+
+
+async def insert_pushes(tx: Tx, rows: Sequence[Row]) -> None:
+    """Store new pushes, suppressed ones included, in the columns' order of ``pushes.insert``."""
+    await tx.bulk(_INSERT, rows)
+
+
+async def acknowledge(tx: Tx, rows: Sequence[tuple[int, int, int]], now_ms: int) -> list[int]:
+    """The devices acknowledged these messages (message id, device id, sdkappid) on their sockets. Returns the push ids."""
+    answer = await tx.bulk(_ACKNOWLEDGE, rows, PushState.DELIVERED_ONLINE, now_ms, PushState.WAITING_ACK)
+    return [row[0] for row in answer]

@@ -173,10 +173,11 @@ push = sa.Table(
     _col("token", Text, server_default=""),
     _col("badge", Big, nullable=True),
     _col("attempts", Big, server_default="0"),
+    # When it is next to be looked at: the end of the acknowledgement time, a retry, or the end of the claim's lease.
     _col("due_at_ms", Big, server_default="0"),
     _col("expires_at_ms", Big, server_default="0"),
     _col("owner", Big, nullable=True),  # node that claimed it
-    _col("lease_until_ms", Big, server_default="0"),
+    _col("replaces", Text, server_default=""),  # conversation whose earlier notifications on this device it replaces
     _col("created_at_ms"),
     _col("finished_at_ms", Big, server_default="0"),  # accepted, failed, suppressed ...
     _col("vendor_message_id", Text, server_default=""),

@@ -1,0 +1,323 @@
+"""Dispatch: hands durable pushes to their lanes and claims what is due.
+
+Fresh pushes go to their lane straight from the commit that made them, already claimed. Everything else (retries, missed
+acknowledgements, what another node left behind) is claimed from the table when it is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from homing.bus.base import Bus
+from homing.model.clock import Clock
+from homing.model.push_info import NO_WISHES
+from homing.rules import content
+from homing.store import push_queue
+from homing.store.engine import Database, StoreBusy, Tx
+from homing.store.push_queue import ClaimedRow
+
+from .fan_out import LEASE_MS, Planned, Stored
+from .jobs import AppDirectory, Authority, Job, Logins
+from .lane import CAPACITY, Lane, Sender
+from .recorder import Entry, Recorder
+from .second_look import look_again
+from .verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from homing.channels.base import Channel
+    from homing.model.delivery import Delivery
+
+log = structlog.get_logger()
+
+CLAIM_LIMIT = 500
+TICK_SECONDS = 1.0
+SURVEY_SECONDS = 20.0  # how often the table is searched for lanes that nobody told us about
+GRANT_REFRESH_SECONDS = 30.0
+PAUSED_RETRY_MS = 60_000
+NO_CERTIFICATE = 0
+
+LaneKey = tuple[int, int, str]
+
+
+class Dispatch:
+    """All lanes of one node."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        bus: Bus,
+        node_id: int,
+        clock: Clock,
+        apps: AppDirectory,
+        authority: Authority,
+        logins: Logins,
+        sender: Sender,
+        channels: Mapping[str, Channel],
+        recorder: Recorder,
+        verdicts: Verdicts,
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._node_id = node_id
+        self._clock = clock
+        self._apps = apps
+        self._authority = authority
+        self._logins = logins
+        self._sender = sender
+        self._channels = channels
+        self._recorder = recorder
+        self._verdicts = verdicts
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._wanted: set[LaneKey] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._surveyed_at = -SURVEY_SECONDS
+        self._equipped_at = 0.0
+        self._renewed_at = 0.0
+        self._refreshed_at = 0.0
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Give back what an earlier life had claimed, then begin to work."""
+        now_ms = self._clock.now_ms()
+
+        async def recover(tx: Tx) -> int:
+            return await push_queue.release_owner(tx, self._node_id, now_ms)
+
+        given_back = await self._database.write(recover)
+        if given_back:
+            log.info("claims_taken_back", pushes=given_back)
+        self._bus.on_wake(self.wake)
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self, drain_seconds: float = 5.0) -> None:
+        """Claim nothing more, finish what is in flight, give the rest back."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        for lane in self._lanes.values():
+            lane.close()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*(lane.quiet() for lane in self._lanes.values())), drain_seconds)
+        await self._recorder.drain()
+
+    # --- fresh pushes ---
+
+    def room(self, lane: LaneKey) -> bool:
+        """Whether fresh pushes of this lane may be claimed as they are stored. Read from the writer's thread."""
+        known = self._lanes.get(lane)
+        return known is not None and known.certificate is not None and known.has_room
+
+    def hand_over(self, stored: Sequence[Stored]) -> None:
+        """Durable messages: to the sockets, and their claimed pushes to the lanes."""
+        jobs: dict[LaneKey, list[Job]] = {}
+        for item in stored:
+            for planned in item.pushes:
+                if planned.claimed:
+                    jobs.setdefault(planned.lane, []).append(_fresh_job(item, planned))
+                else:
+                    self._expect(planned.lane, planned.due_at_ms)
+        self._deliver(stored)
+        for key, fresh in jobs.items():
+            self._lanes[key].add(fresh)
+
+    def _deliver(self, stored: Sequence[Stored]) -> None:
+        by_node: dict[int, list[Delivery]] = {}
+        for item in stored:
+            nodes = item.nodes
+            for delivery in item.deliveries:
+                by_node.setdefault(nodes[delivery.device_id], []).append(delivery)
+        for node_id, deliveries in by_node.items():
+            self._bus.deliver(node_id, deliveries)
+
+    def _expect(self, key: LaneKey, due_at_ms: int) -> None:
+        lane = self._lanes.get(key) or self._open(key)
+        if lane.next_due_ms is None or due_at_ms < lane.next_due_ms:
+            lane.next_due_ms = due_at_ms
+            if due_at_ms <= self._clock.now_ms():
+                self._wake.set()
+
+    def wake(self, key: LaneKey) -> None:
+        """Somebody says that this lane has work."""
+        self._expect(key, self._clock.now_ms())
+
+    def drop_device(self, device_id: int) -> None:
+        """A session ended: what waits for its device in memory is forgotten."""
+        for lane in self._lanes.values():
+            lane.drop_device(device_id)
+
+    def lanes(self) -> dict[LaneKey, tuple[int, int]]:
+        """Queued and in-flight counts a lane, for metrics."""
+        return {key: (len(lane), lane.in_flight) for key, lane in self._lanes.items()}
+
+    # --- the scheduler ---
+
+    def _open(self, key: LaneKey) -> Lane:
+        lane = self._lanes[key] = Lane(
+            key,
+            sender=self._sender,
+            logins=self._logins,
+            verdicts=self._verdicts,
+            clock=self._clock,
+            on_room=self._on_room,
+        )
+        return lane
+
+    def _on_room(self, lane: Lane) -> None:
+        if lane.backlog:
+            self._expect(lane.key, self._clock.now_ms())
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            try:
+                await self._turn()
+            except StoreBusy as busy:
+                log.warning("claims_wait_for_the_store", why=str(busy))
+                await asyncio.sleep(0.5)
+            except Exception:
+                log.exception("dispatch_turn_failed")
+                await asyncio.sleep(1.0)
+            await self._sleep()
+
+    async def _turn(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._surveyed_at >= SURVEY_SECONDS:
+            self._surveyed_at = now
+            await self._survey()
+        if now - self._equipped_at >= TICK_SECONDS:
+            self._equipped_at = now
+            await self._equip_all()
+        if now - self._renewed_at >= LEASE_MS / 3000:
+            self._renewed_at = now
+            await self._renew_leases()
+        if now - self._refreshed_at >= GRANT_REFRESH_SECONDS:
+            self._refreshed_at = now
+            for lane in self._lanes.values():
+                lane.refresh_grant()
+        now_ms = self._clock.now_ms()
+        for lane in [lane for lane in self._lanes.values() if lane.next_due_ms is not None and lane.next_due_ms <= now_ms]:
+            await self._claim(lane)
+
+    async def _sleep(self) -> None:
+        now_ms = self._clock.now_ms()
+        dues = [lane.next_due_ms for lane in self._lanes.values() if lane.next_due_ms is not None]
+        wait = min([TICK_SECONDS, *((due - now_ms) / 1000 for due in dues)])
+        if wait > 0 and not self._stopping:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+        self._wake.clear()
+
+    async def _survey(self) -> None:
+        now_ms = self._clock.now_ms()
+        found, stops = await self._database.read(lambda tx: _survey(tx, now_ms))
+        for key, due_at_ms in found.items():
+            self._expect(key, due_at_ms)
+        for key, until_ms in stops.items():
+            (self._lanes.get(key) or self._open(key)).stop_until(until_ms)
+
+    async def _equip_all(self) -> None:
+        for lane in list(self._lanes.values()):
+            await self._equip(lane)
+
+    async def _equip(self, lane: Lane) -> None:
+        sdkappid, business_id, _ = lane.key
+        certificate = await self._authority.get(sdkappid, business_id) if business_id != NO_CERTIFICATE else None
+        lane.equip(certificate, self._channels.get(certificate.channel) if certificate is not None else None)
+
+    async def _renew_leases(self) -> None:
+        held = [push_id for lane in self._lanes.values() for push_id in lane.holds()]
+        if held:
+            until_ms = self._clock.now_ms() + LEASE_MS
+            await self._database.write(lambda tx: push_queue.renew(tx, held, self._node_id, until_ms))
+
+    # --- claims ---
+
+    async def _claim(self, lane: Lane) -> None:
+        lane.next_due_ms = None
+        if not lane.can_take:
+            lane.next_due_ms = self._clock.now_ms() + 200
+            return
+        if lane.certificate is None:
+            await self._equip(lane)
+        limit = max(1, min(CLAIM_LIMIT, CAPACITY - len(lane)))
+        now_ms = self._clock.now_ms()
+        rows = await self._database.write(lambda tx: push_queue.claim(tx, lane.key, self._node_id, now_ms, LEASE_MS, limit))
+        lane.backlog = len(rows) >= limit
+        held = set(lane.holds())
+        await self._place(lane, [row for row in rows if row.push_id not in held])
+        if lane.backlog and len(lane) < CAPACITY // 2:
+            self._expect(lane.key, self._clock.now_ms())
+
+    async def _place(self, lane: Lane, rows: list[ClaimedRow]) -> None:
+        """Decide once more about claimed pushes, and queue those that still are to be sent."""
+        now_ms = self._clock.now_ms()
+        jobs: list[Job] = []
+        moved: list[ClaimedRow] = []
+        app = await self._apps.get(lane.key[0])
+        for row in rows:
+            verdict = look_again(row, app, now_ms)
+            if verdict is None:
+                self._recorder.add(Entry(release=(row.push_id, now_ms + PAUSED_RETRY_MS)))
+            elif isinstance(verdict, tuple):
+                state, reason = verdict
+                self._verdicts.suppressed(row.push_id, reason, row.attempts, state)
+            elif row.business_id == lane.key[1]:
+                jobs.append(verdict)
+            else:
+                moved.append(row)
+        lane.add(jobs)
+        await self._move(lane, moved)
+
+    async def _move(self, lane: Lane, rows: list[ClaimedRow]) -> None:
+        """The device reported another certificate's token since: these pushes belong to its lane."""
+        if not rows:
+            return
+        now_ms = self._clock.now_ms()
+        bindings = [(row.push_id, row.business_id or 0, row.channel or "", row.token or "") for row in rows]
+        releases = [(row.push_id, now_ms) for row in rows]
+
+        async def move(tx: Tx) -> None:
+            await push_queue.rebind(tx, bindings)
+            await push_queue.record(tx, push_queue.Results(releases=releases), self._node_id)
+
+        await self._database.write(move)
+        for row in rows:
+            self._expect((lane.key[0], row.business_id or 0, lane.key[2]), now_ms)
+
+
+def _fresh_job(stored: Stored, planned: Planned) -> Job:
+    draft, device = stored.entry.draft, planned.device
+    settings = stored.entry.app.settings
+    notification = content.compose(
+        message=stored.message,
+        elements=draft.elements,
+        info=draft.push_info or NO_WISHES,
+        nick=stored.nick,
+        settings=settings,
+        language=device.language or settings.language,
+        platform=device.platform,
+        badge=planned.badge,
+    )
+    return Job(
+        push_id=planned.push_id,
+        message_id=stored.message.message_id,
+        device_id=device.device_id,
+        token=device.token or "",
+        notification=notification,
+        expires_at_ms=stored.message.expires_at_ms,
+        replaces=planned.replaces,
+        created_at_ms=planned.due_at_ms - LEASE_MS,
+    )
+
+
+async def _survey(tx: Tx, now_ms: int) -> tuple[dict[LaneKey, int], dict[LaneKey, int]]:
+    return await push_queue.lanes(tx), await push_queue.stops(tx, now_ms)

@@ -1,0 +1,420 @@
+"""One lane: the pushes of one certificate and class, on their way to the vendor.
+
+A lane holds one bounded batch in memory, never the backlog. Whatever stops it (vendor down, quota spent, log-in refused)
+stops it alone: its pushes go back to the table with a later due time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from homing.model.certificates import Certificate
+from homing.model.clock import Clock
+from homing.model.notification import Target
+from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.rules.quota import CircuitBreaker, TokenBucket, day_end_ms
+
+from .jobs import Job, Logins
+from .verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from homing.channels.base import Channel
+
+log = structlog.get_logger()
+
+CAPACITY = 2_000
+#: How many requests one turn of the loop may start, so that a full lane never holds up the others.
+STRIDE = 64
+#: A pause shorter than this keeps the batch in memory; a longer one gives it back.
+PATIENCE_SECONDS = 5.0
+VENDOR_UTC_OFFSET_MINUTES = 480
+
+Answer = VendorResponse | TransportFailure
+
+
+class Sender(Protocol):
+    """The transport, as a lane uses it."""
+
+    def submit(self, request: VendorRequest, pool: str, done: Callable[[Answer], object], *, reconnect: bool = False) -> object:
+        """Send; ``done`` is called exactly once, on the loop, perhaps before this returns."""
+        ...
+
+
+class Lane:
+    """Sends what it is given, within the vendor's limits. All methods run on the event loop."""
+
+    def __init__(
+        self,
+        key: tuple[int, int, str],
+        *,
+        sender: Sender,
+        logins: Logins,
+        verdicts: Verdicts,
+        clock: Clock,
+        on_room: Callable[[Lane], None],
+    ) -> None:
+        self.key = key
+        self.certificate: Certificate | None = None
+        self.channel: Channel | None = None
+        self.next_due_ms: int | None = None
+        self.backlog = False
+        self.in_flight = 0
+        self._queue: deque[Job] = deque()
+        self._sender = sender
+        self._logins = logins
+        self._verdicts = verdicts
+        self._clock = clock
+        self._on_room = on_room
+        self._limit = 1
+        self._bucket = TokenBucket(0, 1, clock.monotonic())
+        self._breaker = CircuitBreaker()
+        self._grant: Grant | None = None
+        self._login: asyncio.Task[None] | None = None
+        self._held_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._pump_scheduled = False
+        self._stopped_until_ms = 0
+        self._order: dict[tuple[int, str], Job | None] = {}
+        self._sent: set[int] = set()
+        self._reconnect = False
+        self._closing = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether fresh pushes may be claimed for this lane right away."""
+        return not self.backlog and self.can_take
+
+    @property
+    def can_take(self) -> bool:
+        """Whether claimed pushes may be added: not while it is held or full."""
+        return len(self._queue) < CAPACITY and self._held_until == 0.0 and not self._closing
+
+    @property
+    def idle(self) -> bool:
+        """Nothing queued and nothing under way."""
+        return not self._queue and self.in_flight == 0
+
+    def equip(self, certificate: Certificate | None, channel: Channel | None) -> None:
+        """Use this certificate from now on."""
+        changed = self.certificate is None or certificate is None or certificate.version != self.certificate.version
+        self.certificate, self.channel = certificate, channel
+        if not changed or certificate is None or channel is None:
+            return
+        capabilities, options = channel.capabilities, certificate.options
+        self._grant = None
+        self._limit = options.max_in_flight or capabilities.max_in_flight
+        rate = options.requests_per_second or capabilities.requests_per_second or 0.0
+        self._bucket = TokenBucket(rate, max(1.0, rate / 10), self._clock.monotonic())
+
+    def stop_until(self, until_ms: int) -> None:
+        """A spent quota: nothing is sent before ``until_ms``."""
+        self._stopped_until_ms = max(self._stopped_until_ms, until_ms)
+
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Queue claimed pushes and send what the limits allow."""
+        if self._closing or self._held_until - self._clock.monotonic() > PATIENCE_SECONDS:
+            wait_ms = max(0, int((self._held_until - self._clock.monotonic()) * 1000))
+            self._verdicts.release(jobs, self._clock.now_ms() + wait_ms)
+            self._due(self._clock.now_ms() + wait_ms)
+            return
+        self._queue.extend(jobs)
+        self.pump()
+
+    def holds(self) -> list[int]:
+        """The push ids that wait here: their leases are to be renewed, and nobody may claim them anew."""
+        ids = [job.push_id for job in self._queue]
+        ids.extend(job.push_id for job in self._order.values() if job is not None)
+        ids.extend(self._sent)
+        return ids
+
+    def drop_device(self, device_id: int) -> None:
+        """Forget the queued pushes of a device whose session ended; the table has them suppressed already."""
+        if self._queue:
+            self._queue = deque(job for job in self._queue if job.device_id != device_id)
+
+    def close(self) -> None:
+        """Send nothing more; give the queue back."""
+        self._closing = True
+        self._give_back(self._clock.now_ms())
+        for handle in (self._timer, self._login):
+            if handle is not None:
+                handle.cancel()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is in flight."""
+        await self._quiet.wait()
+
+    # --- sending ---
+
+    def pump(self) -> None:
+        """Start as many requests as limits and one turn of the loop allow."""
+        if self._closing:
+            self._give_back(self._clock.now_ms())
+        if self._held_until:
+            return
+        started = 0
+        while self._queue and self.in_flight < self._limit and not self._closing:
+            if started >= STRIDE:
+                self._pump_soon()
+                break
+            wait = self._gate()
+            if wait > 0:
+                self._hold(wait)
+                break
+            if wait < 0:
+                break
+            started += self._start_next()
+        if len(self._queue) < CAPACITY // 2:
+            self._on_room(self)
+
+    def _pump_soon(self) -> None:
+        if not self._pump_scheduled:
+            self._pump_scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump_again)
+
+    def _pump_again(self) -> None:
+        self._pump_scheduled = False
+        self.pump()
+
+    def _gate(self) -> float:
+        """0: go on. Positive: seconds to wait. Negative: something else will pump again."""
+        now_ms = self._clock.now_ms()
+        certificate = self.certificate
+        if certificate is None or self.channel is None or certificate.paused_reason:
+            return 60.0
+        if now_ms < self._stopped_until_ms:
+            return (self._stopped_until_ms - now_ms) / 1000
+        if self.channel.capabilities.login_token_seconds is not None and not self._grant_valid(now_ms):
+            self._log_in(certificate)
+            return -1.0
+        now = self._clock.monotonic()
+        if not self._breaker.allow(now):
+            return max(0.05, self._breaker.retry_at - now)
+        return self._bucket.take(now)
+
+    def _hold(self, seconds: float) -> None:
+        if seconds > PATIENCE_SECONDS:
+            self._give_back(self._clock.now_ms() + int(seconds * 1000))
+        now = self._clock.monotonic()
+        self._held_until = now + seconds
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        self._held_until = 0.0
+        self._timer = None
+        self.pump()
+        self._on_room(self)
+
+    def _give_back(self, due_at_ms: int) -> None:
+        if self._queue:
+            jobs, self._queue = list(self._queue), deque()
+            self._verdicts.release(jobs, due_at_ms)
+            self._due(due_at_ms)
+
+    def _due(self, due_at_ms: int) -> None:
+        if self.next_due_ms is None or due_at_ms < self.next_due_ms:
+            self.next_due_ms = due_at_ms
+
+    def _start_next(self) -> int:
+        """Send the next group of equal notifications. Returns the number of requests started."""
+        jobs = self._take_group()
+        if not jobs:
+            return 0
+        certificate, channel = self.certificate, self.channel
+        assert certificate is not None
+        assert channel is not None
+        targets = [Target(job.push_id, job.token) for job in jobs]
+        requests = channel.render(jobs[0].notification, targets, certificate, self._grant, self._clock.now_ms())
+        if len(requests) == 1:
+            self._submit(requests[0], jobs)
+            return 1
+        by_id = {job.push_id: job for job in jobs}
+        for request in requests:
+            self._submit(request, [by_id[target.push_id] for target in request.targets])
+        return len(requests)
+
+    def _take_group(self) -> list[Job]:
+        assert self.channel is not None
+        size = self.channel.capabilities.batch_size
+        first = self._take_one()
+        if first is None:
+            return []
+        jobs = [first]
+        tokens = {first.token}
+        while len(jobs) < size and self._queue:
+            following = self._queue[0]
+            if following.notification != first.notification or following.token in tokens:
+                break
+            job = self._take_one()
+            if job is None:
+                break
+            jobs.append(job)
+            tokens.add(job.token)
+        return jobs
+
+    def _take_one(self) -> Job | None:
+        """The next job that may go now. Promise 8: one at a time for each device and conversation that replaces."""
+        job = self._queue.popleft()
+        if job.expires_at_ms <= self._clock.now_ms():
+            self._verdicts.expired(job)
+            return None
+        if not job.replaces:
+            return job
+        key = (job.device_id, job.replaces)
+        if key not in self._order:
+            self._order[key] = None
+            return job
+        waiting = self._order[key]
+        older, newer = (job, waiting) if waiting is not None and waiting.push_id > job.push_id else (waiting, job)
+        self._order[key] = newer
+        if older is not None:
+            self._verdicts.superseded(older)
+        return None
+
+    def _submit(self, request: VendorRequest, jobs: list[Job]) -> None:
+        self.in_flight += 1
+        self._quiet.clear()
+        self._sent.update(job.push_id for job in jobs)
+        started_ms, started = self._clock.now_ms(), self._clock.monotonic()
+        grant, certificate = self._grant, self.certificate
+        reconnect, self._reconnect = self._reconnect, False
+
+        def answered(answer: Answer) -> None:
+            latency_ms = int((self._clock.monotonic() - started) * 1000)
+            self._on_answer(request, jobs, answer, (started_ms, latency_ms), (grant, certificate))
+
+        self._sender.submit(request, self._pool(), answered, reconnect=reconnect)
+
+    def _pool(self) -> str:
+        certificate = self.certificate
+        assert certificate is not None
+        return f"{certificate.sdkappid}/{certificate.business_id}/{certificate.version}"
+
+    # --- answers ---
+
+    def _on_answer(
+        self,
+        request: VendorRequest,
+        jobs: list[Job],
+        answer: Answer,
+        times: tuple[int, int],
+        used: tuple[Grant | None, Certificate | None],
+    ) -> None:
+        self.in_flight -= 1
+        if not self.in_flight:
+            self._quiet.set()
+        self._sent.difference_update(job.push_id for job in jobs)
+        try:
+            self._judge(request, jobs, answer, times, used)
+        except Exception:
+            # A fault of ours must not lose the push: it goes back to the table and is tried again.
+            log.exception("answer_not_understood", lane=self.key)
+            self._verdicts.release(jobs, self._clock.now_ms() + 60_000)
+            self._due(self._clock.now_ms() + 60_000)
+        self._pump_soon()
+
+    def _judge(
+        self,
+        request: VendorRequest,
+        jobs: list[Job],
+        answer: Answer,
+        times: tuple[int, int],
+        used: tuple[Grant | None, Certificate | None],
+    ) -> None:
+        channel, certificate = self.channel, used[1]
+        assert channel is not None
+        assert certificate is not None
+        now_ms = self._clock.now_ms()
+        if isinstance(answer, TransportFailure):
+            outcomes = [Outcome(OutcomeKind.VENDOR_DOWN, f"transport_{answer.kind.value}", answer.detail)] * len(jobs)
+        else:
+            outcomes = channel.interpret(request, answer, now_ms)
+        self._reconnect = self._reconnect or any(outcome.reconnect for outcome in outcomes)
+        self._note_health(outcomes[0])
+        again: list[Job] = []
+        answered = self._verdicts.answered(request, answer, times)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            step = self._verdicts.judge(self, certificate, job, outcome, answered, day_end_ms(now_ms, VENDOR_UTC_OFFSET_MINUTES))
+            if step.refresh_grant and used[0] is not None:
+                self._renew(certificate, used[0])
+            if step.stop_lane_until_ms is not None:
+                self.stop_until(step.stop_lane_until_ms)
+            if step.kind == "retry" and step.refresh_grant and not job.refreshed:
+                job.refreshed = True
+                again.append(job)
+            elif step.kind == "retry":
+                self._due(step.due_at_ms)
+            self._release_order(job, retried=step.kind == "retry")
+        self._queue.extendleft(reversed(again))
+
+    def _note_health(self, outcome: Outcome) -> None:
+        if outcome.kind is OutcomeKind.VENDOR_DOWN:
+            self._breaker.failure(self._clock.monotonic())
+        else:
+            self._breaker.success()
+        if outcome.kind is OutcomeKind.THROTTLED and outcome.retry_after_seconds:
+            self._hold(min(outcome.retry_after_seconds, PATIENCE_SECONDS))
+
+    def _release_order(self, job: Job, *, retried: bool) -> None:
+        if not job.replaces:
+            return
+        waiting = self._order.pop((job.device_id, job.replaces), None)
+        if waiting is None:
+            return
+        if retried:
+            self._verdicts.superseded(job)
+        self._queue.appendleft(waiting)
+
+    # --- logging in at the vendor ---
+
+    def _grant_valid(self, now_ms: int) -> bool:
+        return self._grant is not None and now_ms < self._grant.expires_at_ms
+
+    def _renew(self, certificate: Certificate, used: Grant) -> None:
+        self._logins.invalidate(certificate, used)
+        if self._grant is used:
+            self._grant = None
+
+    def refresh_grant(self) -> None:
+        """Look for a fresher grant in the background; called now and then while the present one still works."""
+        if self.certificate is not None and self._grant is not None and not self.certificate.paused_reason:
+            self._log_in(self.certificate)
+
+    def _log_in(self, certificate: Certificate) -> None:
+        if self._login is None:
+            self._login = asyncio.get_running_loop().create_task(self._fetch_grant(certificate))
+
+    async def _fetch_grant(self, certificate: Certificate) -> None:
+        try:
+            result: Any = await self._logins.grant(certificate)
+        except Exception as error:
+            log.exception("login_failed", lane=self.key)
+            result = Outcome(OutcomeKind.VENDOR_DOWN, "login_failed", str(error))
+        self._login = None
+        if isinstance(result, Outcome):
+            if not self._grant_valid(self._clock.now_ms()):
+                self._login_refused(certificate, result)
+            return
+        self._grant = result
+        self.pump()
+
+    def _login_refused(self, certificate: Certificate, outcome: Outcome) -> None:
+        log.warning("vendor_login_refused", lane=self.key, code=outcome.code, detail=outcome.detail)
+        if outcome.kind is OutcomeKind.CREDENTIALS_REFUSED:
+            self._verdicts.pause(certificate, outcome)
+        seconds = outcome.retry_after_seconds or 10.0
+        self._verdicts.login_failed(list(self._queue), outcome)
+        self._give_back(self._clock.now_ms() + int(seconds * 1000))
+        self._hold(seconds)

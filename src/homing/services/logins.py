@@ -1,0 +1,58 @@
+"""Logging in at vendors: one grant a certificate, fetched once and shared by every lane and node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from homing.model.certificates import Certificate
+from homing.model.clock import Clock
+from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.transport.grants import GrantKey, Grants
+
+if TYPE_CHECKING:
+    from homing.channels.base import Channel
+
+
+class Post(Protocol):
+    """The transport, as a log-in uses it."""
+
+    async def send(self, request: VendorRequest, *, pool: str) -> VendorResponse | TransportFailure:
+        """Send and wait."""
+        ...
+
+
+class VendorLogins:
+    """Grants for the lanes and for ``homing cert check``."""
+
+    def __init__(self, *, grants: Grants, transport: Post, channels: Mapping[str, Channel], clock: Clock) -> None:
+        self._grants = grants
+        self._transport = transport
+        self._channels = channels
+        self._clock = clock
+
+    async def grant(self, certificate: Certificate) -> Grant | Outcome | None:
+        """A valid grant, what the refusal means, or None where the vendor needs no log-in."""
+        channel = self._channels[certificate.channel]
+        if channel.capabilities.login_token_seconds is None:
+            return None
+        return await self._grants.get(_key(certificate), lambda: self._log_in(channel, certificate))
+
+    def invalidate(self, certificate: Certificate, used: Grant) -> None:
+        """The vendor no longer takes ``used``; a newer grant stays."""
+        self._grants.invalidate(_key(certificate), used)
+
+    async def _log_in(self, channel: Channel, certificate: Certificate) -> Grant | Outcome:
+        asked = channel.login(certificate, self._clock.now_ms())
+        if asked is None:
+            return Grant("", self._clock.now_ms() + 3_600_000)
+        if isinstance(asked, Grant):
+            return asked
+        answer = await self._transport.send(asked, pool=f"login/{certificate.sdkappid}/{certificate.business_id}/{certificate.version}")
+        if isinstance(answer, TransportFailure):
+            return Outcome(OutcomeKind.VENDOR_DOWN, f"transport_{answer.kind.value}", answer.detail)
+        return channel.read_login(certificate, answer, self._clock.now_ms())
+
+
+def _key(certificate: Certificate) -> GrantKey:
+    return GrantKey(certificate.sdkappid, certificate.business_id, certificate.version)

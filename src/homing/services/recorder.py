@@ -1,0 +1,123 @@
+"""Writes what happened to pushes, in batches, and keeps trying until it is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from homing.model.clock import Clock
+from homing.rules.masking import mask_all
+from homing.store.devices import clear_token_if_unchanged
+from homing.store.engine import Database, StoreBusy, Tx
+from homing.store.push_queue import Results, record
+
+from .batcher import Batcher
+from .jobs import Answered
+
+log = structlog.get_logger()
+
+MAX_BODY_CHARS = 8_192
+MAX_ANSWER_CHARS = 2_048
+_RETRY_SECONDS = 0.5
+
+
+class TokenDrop(msgspec.Struct, frozen=True):
+    """A token that the vendor called dead."""
+
+    sdkappid: int
+    user_id: str
+    device_id: int
+    token: str
+    dead_since_ms: int
+    code: str
+
+
+class Entry(msgspec.Struct, gc=False):
+    """What happened to one push. Empty tuples mean: nothing of that kind."""
+
+    record: tuple[Any, ...] = ()
+    attempt: tuple[Any, ...] = ()
+    release: tuple[Any, ...] = ()
+    count: tuple[Any, ...] = ()
+    stop: tuple[Any, ...] = ()
+    drop: TokenDrop | None = None
+
+
+class Recorder:
+    """Collects entries and commits them together."""
+
+    def __init__(self, *, database: Database, node_id: int, clock: Clock) -> None:
+        self._database = database
+        self._node_id = node_id
+        self._clock = clock
+        self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512)
+        self._heads: dict[int, tuple[Any, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._batcher)
+
+    def add(self, entry: Entry) -> None:
+        """Hand over one entry; it is written soon."""
+        self._batcher.add(entry)
+
+    async def drain(self) -> None:
+        """Wait until everything is written."""
+        await self._batcher.drain()
+
+    def request_text(self, answered: Answered) -> str:
+        """The request as it is kept: method, URL, headers and body, secrets masked."""
+        request = answered.request
+        body = request.body.decode("utf-8", "replace")
+        return f"{self._head(request)}\n{body if len(body) <= MAX_BODY_CHARS else body[:MAX_BODY_CHARS] + '…'}"
+
+    def _head(self, request: Any) -> str:
+        # Channels share one tuple of headers among the requests of a certificate: its masked text is made once.
+        known = self._heads.get(id(request.headers))
+        if known is not None and known[0] is request.headers:
+            headers = known[1]
+        else:
+            headers = mask_all("".join(f"{name}: {value}\n" for name, value in request.headers), request.secrets)
+            if len(self._heads) > 256:
+                self._heads.clear()
+            self._heads[id(request.headers)] = (request.headers, headers)
+        return f"{request.method} {request.url}\n{headers}"
+
+    async def _write(self, entries: list[Entry]) -> list[None]:
+        results = Results(
+            records=[e.record for e in entries if e.record],
+            attempts=[e.attempt for e in entries if e.attempt],
+            releases=[e.release for e in entries if e.release],
+            counts=_summed([e.count for e in entries if e.count]),
+            stops=list({e.stop[:4]: e.stop for e in entries if e.stop}.values()),
+        )
+        drops = [e.drop for e in entries if e.drop is not None]
+
+        async def work(tx: Tx) -> None:
+            await record(tx, results, self._node_id)
+            for drop in drops:
+                await clear_token_if_unchanged(tx, drop, self._clock.now_ms())
+
+        await self._until_written(work)
+        return [None] * len(entries)
+
+    async def _until_written(self, work: Callable[[Tx], Any]) -> None:
+        while True:
+            try:
+                await self._database.write(work)
+            except StoreBusy as busy:
+                log.warning("results_wait_for_the_store", why=str(busy))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+
+def _summed(counts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Counts of one key added up: a statement may meet a key only once."""
+    sums: dict[tuple[Any, ...], int] = {}
+    for *key, n in counts:
+        sums[tuple(key)] = sums.get(tuple(key), 0) + n
+    return [(*key, n) for key, n in sums.items()]

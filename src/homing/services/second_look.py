@@ -1,0 +1,54 @@
+"""The second look: a push that was claimed from the table is decided once more, with what is true now.
+
+Time has passed since it was accepted: the session may have ended, the token may be another, the message may be recalled.
+"""
+
+from __future__ import annotations
+
+from homing.model.apps import App
+from homing.model.push import Action, PushState, Reason
+from homing.rules.decision import decide_without_socket
+from homing.store.push_queue import ClaimedRow
+
+from .fan_out import DAY_MS
+from .jobs import Job, message_of, notification_of, snapshot_of_claim, traits_of, wishes_of
+
+Refusal = tuple[PushState, Reason]
+
+
+def look_again(row: ClaimedRow, app: App | None, now_ms: int) -> Job | Refusal | None:
+    """A job to send, why there is none, or None: wait, the operator has to repair the certificate."""
+    gone = _gone(row, now_ms)
+    if gone is not None:
+        return gone
+    snapshot = snapshot_of_claim(row)
+    if snapshot is None or app is None:
+        return PushState.SUPPRESSED, Reason.NO_DEVICE
+    message = message_of(row)
+    elements, info = wishes_of(message)
+    decision = decide_without_socket(snapshot, traits_of(message, elements, info), now_ms, app.settings.keep_days * DAY_MS)
+    if decision.reason is Reason.CERTIFICATE_PAUSED and row.attempts:
+        return None  # refused credentials are not this push's fault
+    if decision.action is not Action.PUSH:
+        return PushState.SUPPRESSED, decision.reason
+    return Job(
+        push_id=row.push_id,
+        message_id=row.message_id,
+        device_id=row.device_id,
+        token=row.token or "",
+        notification=notification_of(row, message, app.settings),
+        expires_at_ms=row.expires_at_ms,
+        replaces=row.replaces,
+        created_at_ms=row.created_at_ms,
+        attempts=row.attempts,
+    )
+
+
+def _gone(row: ClaimedRow, now_ms: int) -> Refusal | None:
+    if row.expires_at_ms <= now_ms:
+        return PushState.EXPIRED, Reason.TTL_OVER
+    if row.revoked_at_ms:
+        return PushState.CANCELLED, Reason.RECALLED
+    if row.superseded:
+        return PushState.CANCELLED, Reason.SUPERSEDED
+    return None

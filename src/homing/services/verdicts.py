@@ -1,0 +1,173 @@
+"""From a vendor's answer to what is written down: the step of the push, the attempt, the quota, the dead token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from homing.model.certificates import Certificate
+from homing.model.clock import Clock
+from homing.model.outcome import Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.model.push import PushState, Reason
+from homing.rules.push_state import Step, next_step
+from homing.rules.quota import day_of
+from homing.rules.retry import DEFAULT_POLICY, RetryPolicy
+
+from .jobs import Answered, Authority, Job
+from .recorder import MAX_ANSWER_CHARS, Entry, Recorder, TokenDrop
+
+if TYPE_CHECKING:
+    from .lane import Lane
+
+log = structlog.get_logger()
+
+#: How long one accepted push vouches for a certificate when the vendor refuses a whole request.
+RECENTLY_SECONDS = 600.0
+VENDOR_UTC_OFFSET_MINUTES = 480
+MAX_DETAIL_CHARS = 500
+
+
+class Verdicts:
+    """Judges answers and hands the entries to the recorder. ``random`` gives floats in [0, 1)."""
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        authority: Authority,
+        clock: Clock,
+        random: Callable[[], float],
+        policy: RetryPolicy = DEFAULT_POLICY,
+        on_outcome: Callable[[Certificate, Outcome], None] | None = None,
+    ) -> None:
+        self._recorder = recorder
+        self._authority = authority
+        self._clock = clock
+        self._random = random
+        self._policy = policy
+        self._on_outcome = on_outcome
+        self._ok_at: dict[tuple[int, int], float] = {}
+        self._days: tuple[int, str] = (0, "")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def answered(
+        self, request: VendorRequest, answer: VendorResponse | TransportFailure, times: tuple[int, int]
+    ) -> tuple[str, str, int, int]:
+        """The request and the answer as they are kept, made once for all targets of the request."""
+        if isinstance(answer, TransportFailure):
+            text, status, body = f"no answer: {answer.kind.value} {answer.detail}", 0, b""
+        else:
+            status, body = answer.status, answer.body
+            text = f"{status} {body[:MAX_ANSWER_CHARS].decode('utf-8', 'replace')}"
+        return self._recorder.request_text(Answered(request, status, body, *times)), text, *times
+
+    def judge(
+        self,
+        lane: Lane,
+        certificate: Certificate,
+        job: Job,
+        outcome: Outcome,
+        answered: tuple[str, str, int, int],
+        day_end_ms: int,
+    ) -> Step:
+        """Decide the next step of one push and record it."""
+        now_ms = self._clock.now_ms()
+        job.attempts += 1
+        key = (certificate.sdkappid, certificate.business_id)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            self._ok_at[key] = self._clock.monotonic()
+        step = next_step(
+            outcome,
+            job.attempts,
+            now_ms,
+            job.expires_at_ms,
+            self._random(),
+            self._policy,
+            day_end_ms,
+            self._clock.monotonic() - self._ok_at.get(key, -RECENTLY_SECONDS) < RECENTLY_SECONDS,
+            job.refreshed,
+        )
+        entry = Entry(attempt=self._attempt(job, outcome, answered))
+        if not (step.kind == "retry" and step.refresh_grant and not job.refreshed):
+            entry.record = self._record(job, step, outcome, now_ms)
+        if step.kind == "done":
+            entry.count = (*lane.key, self._day(now_ms), 1)
+        if step.stop_lane_until_ms is not None:
+            entry.stop = (*lane.key, self._day(now_ms), step.stop_lane_until_ms)
+        if step.drop_token:
+            entry.drop = TokenDrop(
+                certificate.sdkappid, "", job.device_id, job.token, outcome.dead_since_ms or job.created_at_ms, outcome.code
+            )
+        if step.pause_certificate:
+            self.pause(certificate, outcome)
+        if self._on_outcome is not None:
+            self._on_outcome(certificate, outcome)
+        self._recorder.add(entry)
+        return step
+
+    def release(self, jobs: Iterable[Job], due_at_ms: int) -> None:
+        """Give pushes back to the table, to be claimed again when they are due."""
+        for job in jobs:
+            self._recorder.add(Entry(release=(job.push_id, due_at_ms)))
+
+    def superseded(self, job: Job) -> None:
+        """A newer notification of the same conversation takes this one's place."""
+        self._final(job, PushState.CANCELLED, Reason.SUPERSEDED)
+
+    def expired(self, job: Job) -> None:
+        """Its time to live ran out before it could be sent."""
+        self._final(job, PushState.EXPIRED, Reason.TTL_OVER)
+
+    def suppressed(self, push_id: int, reason: Reason, attempts: int = 0, state: PushState = PushState.SUPPRESSED) -> None:
+        """Decided anew when it was claimed: no push."""
+        now_ms = self._clock.now_ms()
+        self._recorder.add(Entry(record=(push_id, int(state), reason.value, 0, attempts, "", now_ms)))
+
+    def login_failed(self, jobs: Sequence[Job], outcome: Outcome) -> None:
+        """The vendor refused the log-in: written down with the first waiting push, so that it can be explained."""
+        if jobs:
+            job = jobs[0]
+            job.attempts += 1
+            answered = ("log-in at the vendor", outcome.detail, self._clock.now_ms(), 0)
+            self._recorder.add(Entry(attempt=self._attempt(job, outcome, answered)))
+
+    def pause(self, certificate: Certificate, outcome: Outcome) -> None:
+        """Stop using the certificate and raise the alarm."""
+        reason = f"{outcome.code}: {outcome.detail}" if outcome.detail else outcome.code
+        task = asyncio.get_running_loop().create_task(self._pause(certificate, reason[:MAX_DETAIL_CHARS]))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _pause(self, certificate: Certificate, reason: str) -> None:
+        log.error("certificate_paused", sdkappid=certificate.sdkappid, business_id=certificate.business_id, why=reason)
+        await self._authority.pause(certificate.sdkappid, certificate.business_id, reason)
+
+    def _final(self, job: Job, state: PushState, reason: Reason) -> None:
+        self.suppressed(job.push_id, reason, job.attempts, state)
+
+    def _record(self, job: Job, step: Step, outcome: Outcome, now_ms: int) -> tuple[object, ...]:
+        finished = 0 if step.kind == "retry" else now_ms
+        return (job.push_id, int(step.state), step.reason, step.due_at_ms, job.attempts, outcome.vendor_message_id, finished)
+
+    def _attempt(self, job: Job, outcome: Outcome, answered: tuple[str, str, int, int]) -> tuple[object, ...]:
+        request, answer, at_ms, latency_ms = answered
+        return (
+            job.push_id,
+            job.attempts,
+            at_ms,
+            latency_ms,
+            outcome.kind.value,
+            outcome.code,
+            outcome.detail[:MAX_DETAIL_CHARS],
+            request,
+            answer,
+        )
+
+    def _day(self, now_ms: int) -> str:
+        minute = now_ms // 60_000
+        if self._days[0] != minute:
+            self._days = (minute, day_of(now_ms, VENDOR_UTC_OFFSET_MINUTES))
+        return self._days[1]

@@ -1,0 +1,200 @@
+"""The table of pushes as a queue: claims with a lease, results, releases.
+
+``due_at_ms`` alone says when a live push is to be looked at next: the end of the acknowledgement time, a retry, or the
+end of a claim's lease. A crash is a lease that runs out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from homing.model.push import PushState
+
+from .engine import Bulk, Query, Row, Tx
+
+_CLAIM_SQL = (
+    "UPDATE push SET state = ?, owner = ?, due_at_ms = ? WHERE push_id IN (SELECT push_id FROM push WHERE sdkappid = ? "
+    "AND business_id = ? AND notification_class = ? AND state < 10 AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?{lock}) RETURNING push_id"
+)
+_CLAIM = Query("push_queue.claim", _CLAIM_SQL.format(lock=""), _CLAIM_SQL.format(lock=" FOR UPDATE SKIP LOCKED"))
+_DETAILS = Bulk(
+    "push_queue.details",
+    [("push_id", "bigint")],
+    "SELECT p.push_id, p.message_id, p.user_id, p.device_id, p.reason, p.badge, p.attempts, p.expires_at_ms, p.replaces, p.created_at_ms, "
+    "m.from_account, m.to_account, m.seq, m.random, m.timestamp, m.flags, m.body, m.push_info, m.cloud_custom_data, m.to_seq, m.from_seq, "
+    "m.expires_at_ms, m.revoked_at_ms, d.platform, d.session_state, d.session_id, d.expires_at_ms, d.last_seen_ms, d.app_state, "
+    "d.business_id, d.token, d.language, c.channel, c.paused_reason, a.nick, p.sdkappid, "
+    "CASE WHEN p.replaces <> '' AND EXISTS (SELECT 1 FROM push n WHERE n.sdkappid = p.sdkappid AND n.user_id = p.user_id "
+    "AND n.push_id > p.push_id AND n.device_id = p.device_id AND n.replaces = p.replaces AND n.state NOT IN (12, 15)) "
+    "THEN 1 ELSE 0 END FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
+    "LEFT JOIN device d ON d.device_id = p.device_id "
+    "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = d.business_id "
+    "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account",
+)
+_RECORD = Bulk(
+    "push_queue.record",
+    [
+        ("push_id", "bigint"),
+        ("state", "bigint"),
+        ("reason", "text"),
+        ("due_at_ms", "bigint"),
+        ("attempts", "bigint"),
+        ("vendor_message_id", "text"),
+        ("finished_at_ms", "bigint"),
+    ],
+    "UPDATE push SET state = k.state, reason = CASE WHEN k.reason = '' THEN push.reason ELSE k.reason END, due_at_ms = k.due_at_ms, "
+    "attempts = k.attempts, vendor_message_id = k.vendor_message_id, finished_at_ms = k.finished_at_ms, owner = NULL "
+    "FROM k WHERE push.push_id = k.push_id AND push.owner = ? AND push.state = ?",
+)
+_RELEASE = Bulk(
+    "push_queue.release",
+    [("push_id", "bigint"), ("due_at_ms", "bigint")],
+    "UPDATE push SET state = ?, due_at_ms = k.due_at_ms, owner = NULL FROM k "
+    "WHERE push.push_id = k.push_id AND push.owner = ? AND push.state = ?",
+)
+_RELEASE_OWNER = Query("push_queue.release_owner", "UPDATE push SET state = ?, due_at_ms = ?, owner = NULL WHERE state = ? AND owner = ?")
+_ATTEMPTS = Bulk(
+    "push_queue.attempts",
+    [
+        ("push_id", "bigint"),
+        ("number", "bigint"),
+        ("at_ms", "bigint"),
+        ("latency_ms", "bigint"),
+        ("outcome", "text"),
+        ("code", "text"),
+        ("detail", "text"),
+        ("request", "text"),
+        ("answer", "text"),
+    ],
+    "INSERT INTO attempt (push_id, number, at_ms, latency_ms, outcome, code, detail, request, answer) "
+    "SELECT push_id, number, at_ms, latency_ms, outcome, code, detail, request, answer FROM k WHERE true "
+    "ON CONFLICT (push_id, number) DO NOTHING",
+)
+_COUNT = Bulk(
+    "push_queue.count_quota",
+    [("sdkappid", "bigint"), ("business_id", "bigint"), ("notification_class", "text"), ("day", "text"), ("accepted", "bigint")],
+    "INSERT INTO quota (sdkappid, business_id, notification_class, day, accepted) "
+    "SELECT sdkappid, business_id, notification_class, day, accepted FROM k WHERE true "
+    "ON CONFLICT (sdkappid, business_id, notification_class, day) DO UPDATE SET accepted = quota.accepted + excluded.accepted",
+)
+_STOP = Bulk(
+    "push_queue.stop_lane",
+    [("sdkappid", "bigint"), ("business_id", "bigint"), ("notification_class", "text"), ("day", "text"), ("stopped_until_ms", "bigint")],
+    "INSERT INTO quota (sdkappid, business_id, notification_class, day, stopped_until_ms) "
+    "SELECT sdkappid, business_id, notification_class, day, stopped_until_ms FROM k WHERE true "
+    "ON CONFLICT (sdkappid, business_id, notification_class, day) DO UPDATE SET stopped_until_ms = excluded.stopped_until_ms",
+)
+_RENEW = Bulk(
+    "push_queue.renew",
+    [("push_id", "bigint")],
+    "UPDATE push SET due_at_ms = ? FROM k WHERE push.push_id = k.push_id AND push.owner = ? AND push.state = ?",
+)
+_REBIND = Bulk(
+    "push_queue.rebind",
+    [("push_id", "bigint"), ("business_id", "bigint"), ("channel", "text"), ("token", "text")],
+    "UPDATE push SET business_id = k.business_id, channel = k.channel, token = k.token FROM k WHERE push.push_id = k.push_id",
+)
+_STOPS = Query(
+    "push_queue.stops", "SELECT sdkappid, business_id, notification_class, stopped_until_ms FROM quota WHERE stopped_until_ms > ?"
+)
+_LANES = Query(
+    "push_queue.lanes",
+    "SELECT sdkappid, business_id, notification_class, MIN(due_at_ms) FROM push WHERE state < 10 "
+    "GROUP BY sdkappid, business_id, notification_class",
+)
+
+
+class ClaimedRow(NamedTuple):
+    """Everything needed to decide once more about a claimed push, and to send it."""
+
+    push_id: int
+    message_id: int
+    user_id: str
+    device_id: int
+    reason: str
+    badge: int | None
+    attempts: int
+    expires_at_ms: int
+    replaces: str
+    created_at_ms: int
+    from_account: str
+    to_account: str
+    seq: int
+    random: int
+    timestamp: int
+    flags: int
+    body: bytes
+    push_info: bytes | None
+    cloud_custom_data: str
+    to_seq: int | None
+    from_seq: int | None
+    message_expires_at_ms: int
+    revoked_at_ms: int
+    platform: str | None
+    session_state: str | None
+    session_id: int | None
+    session_expires_at_ms: int | None
+    last_seen_ms: int | None
+    app_state: str | None
+    business_id: int | None
+    token: str | None
+    language: str | None
+    channel: str | None
+    paused_reason: str | None
+    nick: str | None
+    sdkappid: int
+    superseded: int
+
+
+class Results(NamedTuple):
+    """What happened to a batch of pushes, ready to be written."""
+
+    records: Sequence[Row] = ()
+    attempts: Sequence[Row] = ()
+    releases: Sequence[Row] = ()
+    counts: Sequence[Row] = ()
+    stops: Sequence[Row] = ()
+
+
+async def claim(tx: Tx, lane: tuple[int, int, str], owner: int, now_ms: int, lease_ms: int, limit: int) -> list[ClaimedRow]:
+    """Claim up to ``limit`` due pushes of a lane for ``owner``, oldest due first."""
+    rows = await tx.fetch(_CLAIM, PushState.CLAIMED, owner, now_ms + lease_ms, *lane, now_ms, limit)
+    details = [ClaimedRow(*row) for row in await tx.bulk(_DETAILS, [(row[0],) for row in rows])]
+    details.sort(key=lambda row: row.push_id)
+    return details
+
+
+async def record(tx: Tx, results: Results, owner: int) -> None:
+    """Write results. A push that is no longer this owner's (taken over, silenced) keeps its state; its attempts are kept all the same."""
+    await tx.bulk(_RECORD, results.records, owner, PushState.CLAIMED)
+    if results.releases:
+        await tx.bulk(_RELEASE, [(push_id, due) for push_id, due in results.releases], PushState.PENDING, owner, PushState.CLAIMED)
+    await tx.bulk(_ATTEMPTS, results.attempts)
+    await tx.bulk(_COUNT, results.counts)
+    await tx.bulk(_STOP, results.stops)
+
+
+async def renew(tx: Tx, push_ids: Sequence[int], owner: int, until_ms: int) -> None:
+    """Prolong the leases of pushes that still wait in a lane."""
+    await tx.bulk(_RENEW, [(push_id,) for push_id in push_ids], until_ms, owner, PushState.CLAIMED)
+
+
+async def rebind(tx: Tx, rows: Sequence[Row]) -> None:
+    """The device reported another token since: the push goes there (push id, business id, channel, token)."""
+    await tx.bulk(_REBIND, rows)
+
+
+async def release_owner(tx: Tx, owner: int, now_ms: int) -> int:
+    """Give back everything that an earlier life of this node had claimed. Returns how many."""
+    return await tx.execute(_RELEASE_OWNER, PushState.PENDING, now_ms, PushState.CLAIMED, owner)
+
+
+async def lanes(tx: Tx) -> dict[tuple[int, int, str], int]:
+    """Every lane with live pushes, and when its first is due."""
+    return {(row[0], row[1], row[2]): row[3] for row in await tx.fetch(_LANES)}
+
+
+async def stops(tx: Tx, now_ms: int) -> dict[tuple[int, int, str], int]:
+    """Lanes that a spent quota stopped, and until when."""
+    return {(row[0], row[1], row[2]): row[3] for row in await tx.fetch(_STOPS, now_ms)}
