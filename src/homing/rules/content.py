@@ -52,7 +52,7 @@ def compose(
     ext = wishes.Ext or _default_ext(message, nick, body)
     if settings.hide_content:
         wishes = _without_content(wishes)
-    title, body = _headline(wishes, body, clean(nick, newlines=False), message.from_account, default_title, apple=apple)
+    title, body = _headline(wishes, body, _line(nick), message.from_account, default_title, apple=apple)
     conversation_id = f"c2c_{message.from_account}"
     notify_id, collapse_id = _identity(message.message_id, conversation_id, settings.notification_mode)
     return Notification(
@@ -66,7 +66,7 @@ def compose(
         wishes=wishes,
         expires_at_ms=min(message.expires_at_ms, (message.timestamp + settings.default_ttl_seconds) * 1000),
         badge=None if message.flags & MessageFlags.NO_UNREAD or _badge_refused(wishes, platform) else badge,
-        subtitle=clean(wishes.ApnsInfo.SubTitle, newlines=False),
+        subtitle=_line(wishes.ApnsInfo.SubTitle),
     )
 
 
@@ -77,12 +77,16 @@ def _body(wishes: OfflinePushInfo, elements: Sequence[Element], language: str) -
 
 def _headline(wishes: OfflinePushInfo, body: str, nick: str, sender: str, default_title: str, *, apple: bool) -> tuple[str, str]:
     """Title and body. On Apple devices without a given title the nick is folded into the body (section 3)."""
-    given = clean((apple and wishes.ApnsInfo.Title) or wishes.Title, newlines=False)
+    given = (apple and _line(wishes.ApnsInfo.Title)) or _line(wishes.Title)
     if given:
         return given, body
     if apple:
         return "", f"{nick}:{body}" if nick else body
-    return clean(default_title, newlines=False) or nick or sender, body
+    return _line(default_title) or nick or sender, body
+
+
+def _line(text: str) -> str:
+    return clean(text, newlines=False).strip()
 
 
 def _wishes_of_custom(elements: Sequence[Element]) -> OfflinePushInfo:
