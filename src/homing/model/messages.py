@@ -25,6 +25,7 @@ class MessageFlags(enum.IntFlag):
     NO_SENDER_COPY = 32  # SyncOtherMachine = 2
     NEED_RECEIPT = 64
     FROM_DEVICE = 128
+    CALLER_SEQ = 256  # the caller chose MsgSeq: it orders messages inside one second
 
 
 class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}):

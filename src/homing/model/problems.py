@@ -91,8 +91,12 @@ INTERNAL = _problem(
 )
 
 # --- one-to-one messages (20xxx, 80xxx, 90xxx, 93xxx) --------------------------------------------
+MSG_BAD_PACKAGE = _problem("message_bad_package", 20001, 400, "A required field is missing or wrong", "See the path in the detail")
 MESSAGE_REFUSED = _problem("message_refused", 20006, 403, "The message was refused", "See the detail")
 RECALL_TOO_LATE = _problem("recall_too_late", 20016, 403, "The recall window is over", "Recall within two minutes, or as an administrator")
+MSG_NOT_FOUND = _problem(
+    "message_not_found", 20022, 404, "There is no such message", "Pass From_Account, To_Account and MsgKey exactly as the sending answered"
+)
 TEXT_TOO_LONG = _problem("message_too_long", 80002, 413, "The message is longer than 12 KB", "Send less, or a link to the content")
 MSG_BAD_JSON = _problem("message_bad_json", 90001, 400, "The request body is not valid JSON", "Send one UTF-8 JSON object")
 MSG_BAD_BODY = _problem(
@@ -113,6 +117,7 @@ MSG_NOT_ADMIN = _problem(
 MSG_BAD_FORMAT = _problem("message_bad_format", 90010, 400, "The JSON is not in the message format", "See the path in the detail")
 MSG_TOO_MANY_TARGETS = _problem("message_too_many_targets", 90011, 400, "There are more than 500 receivers", "Split the request")
 MSG_RECEIVER_UNKNOWN = _problem("message_receiver_unknown", 90012, 404, "To_Account is not registered", "Import the account first")
+MSG_TOO_MANY_ACCOUNTS = _problem("message_too_many_accounts", 90018, 400, "There are too many accounts in the request", "Split the request")
 MSG_BAD_LIFETIME = _problem("message_bad_lifetime", 90026, 400, "The offline retention time is wrong", "Pass 0 to 604800 seconds")
 MSG_BAD_SYNC = _problem("message_bad_sync", 90031, 400, "SyncOtherMachine is not an integer", "Pass 1 or 2")
 MSG_BAD_LIFETIME_TYPE = _problem("message_bad_lifetime_type", 90044, 400, "MsgLifeTime is not an integer", "Pass 0 to 604800 seconds")

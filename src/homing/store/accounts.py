@@ -54,7 +54,6 @@ _LEAVE_OUTBOX = Bulk(
 _SET_VALID_FROM = Query(
     "accounts.set_valid_from",
     "UPDATE account SET valid_from = CASE WHEN valid_from > ? THEN valid_from ELSE ? END WHERE sdkappid = ? AND user_id = ?",
-    "UPDATE account SET valid_from = GREATEST(valid_from, ?::bigint, ?::bigint) WHERE sdkappid = ? AND user_id = ?",
 )
 
 
