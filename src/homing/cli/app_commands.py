@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def apps_of(call: Call, *, replacing: bool = False) -> AsyncIterator[Apps]:
+async def apps_of(call: Call, *, make: bool = False, replacing: bool = False) -> AsyncIterator[Apps]:
     """The apps of the database that this call names."""
     from homing.model.clock import SystemClock
     from homing.services.apps import Apps
 
-    async with call.database() as database:
+    async with call.database(make=make) as database:
         yield Apps(database, await call.sealer(database, replacing=replacing), SystemClock())
 
 
@@ -57,7 +57,7 @@ async def _create(call: Call) -> int:
     from homing.services.apps import DEFAULT_ADMIN
 
     args = call.args
-    async with apps_of(call) as apps:
+    async with apps_of(call, make=True) as apps:
         app = await apps.create(args.sdkappid, args.secret_key, name=args.name, admins=args.admin or [DEFAULT_ADMIN])
     call.show(_document(app), f"app {app.sdkappid} is made; administrators: {', '.join(app.admins)}")
     return OK

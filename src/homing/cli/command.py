@@ -7,6 +7,7 @@ server that ``homing serve`` becomes does not carry a terminal library in its me
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -108,10 +109,12 @@ class Call:
         print(sentence, file=self.err, flush=True)
 
     @asynccontextmanager
-    async def database(self) -> AsyncIterator[Database]:
-        """The open database. Raises ``StoreRefused``."""
+    async def database(self, *, make: bool = False) -> AsyncIterator[Database]:
+        """The open database. ``make``: a missing SQLite file is made. Raises ``StoreRefused``, ``Failure``."""
         from homing.store.open import open_database
 
+        if not make:
+            _require_file(self.config.database)
         database = await open_database(self.config.database)
         try:
             yield database
@@ -123,6 +126,15 @@ class Call:
         from homing.store.sealing import key_path, open_sealer
 
         return await open_sealer(database, key_path(self.config.database, self.config.master_key_file), replacing=replacing)
+
+
+def _require_file(url: str) -> None:
+    """A wrong path must not look like an empty installation."""
+    from homing.store.open import sqlite_path
+
+    path = sqlite_path(url)
+    if path is not None and not os.path.exists(path):
+        raise Failure(f"There is no database {path}: make an app with `homing app create`, or name another with --database")
 
 
 def store_options(parser: argparse.ArgumentParser, *, sealed: bool = True) -> None:

@@ -9,11 +9,14 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from homing import __version__
 
 from .command import FAILURE, OK, WRONG_USE, Call, Command, Failure, WrongUse
+
+if TYPE_CHECKING:
+    from homing.model.problems import Refused
 
 
 class Group(NamedTuple):
@@ -140,12 +143,21 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, ConfigError):
         return str(error), WRONG_USE
     if isinstance(error, Refused):
-        return f"{error.sentence}. {error.cure}", FAILURE
+        return _refused(error)
     if isinstance(error, StoreBusy):
         return f"The database cannot take the work now ({error}): free disk space or repeat the command in a moment", FAILURE
     if isinstance(error, Failure | StoreRefused):
         return str(error), FAILURE
     return None
+
+
+def _refused(error: Refused) -> tuple[str, int]:
+    from homing.model.problems import BAD_PARAMETER
+
+    if error.problem is not BAD_PARAMETER:
+        return f"{error.sentence}. {error.cure}", FAILURE
+    cure = "" if error.cure == BAD_PARAMETER.cure else f": {error.cure[:1].lower()}{error.cure[1:]}"
+    return f"{error.detail}{cure}", WRONG_USE
 
 
 def _fail(sentence: str, status: int) -> int:

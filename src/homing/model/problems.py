@@ -85,6 +85,7 @@ USERSIG_REVOKED = _problem("usersig_revoked", 70052, 401, "The UserSig was revok
 ACCOUNT_NOT_FOUND = _problem("account_not_found", 70107, 404, "The account does not exist", "Import it with account_import, or log in once")
 BATCH_SIZE = _problem("batch_size", 70206, 400, "The number of accounts in the request is illegal", "Send between 1 and 100 accounts")
 BAD_PARAMETER = _problem("bad_parameter", 70402, 400, "A parameter is illegal", "See docs/reference/rest-api.md for the field")
+ALREADY_EXISTS = _problem("already_exists", 70402, 409, "It exists already", "Choose another number, or change the one that exists")
 ADMIN_REQUIRED = _problem("admin_required", 70403, 403, "This needs an App administrator", "Sign with an administrator of the app")
 INTERNAL = _problem(
     "internal", 70500, 500, "The server failed inside", "Repeat the request; the operator finds the cause in the log under the request id"

@@ -9,7 +9,7 @@ import msgspec
 
 from homing.model.apps import App, AppSettings
 from homing.model.clock import Clock
-from homing.model.problems import APP_NOT_FOUND, BAD_PARAMETER, Refused
+from homing.model.problems import ALREADY_EXISTS, APP_NOT_FOUND, BAD_PARAMETER, Refused
 from homing.store import apps as store
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Database, Tx
@@ -69,8 +69,8 @@ class Apps:
 
         if not await self._database.write(work):
             raise Refused(
-                BAD_PARAMETER,
-                f"app {sdkappid} exists already",
+                ALREADY_EXISTS,
+                f"app {sdkappid}",
                 cure="Take another --sdkappid, or change this one with `homing app set`",
             )
         self.forget(sdkappid)
@@ -160,10 +160,14 @@ def _setting(key: str, value: Any, kind: Any) -> Any:
     try:
         converted = msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Refused(BAD_PARAMETER, f"the app setting {key}: {error}") from None
+        raise Refused(BAD_PARAMETER, f"the app setting {key} cannot be {str(value)[:40]!r}: {_lower(str(error))}") from None
     if isinstance(converted, int) and not isinstance(converted, bool) and converted < 0:
         raise Refused(BAD_PARAMETER, f"the app setting {key} must not be negative")
     return converted
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _check(app: App) -> None:

@@ -13,7 +13,7 @@ from homing.channels.base import Channel, FieldProblem
 from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
-from homing.model.problems import APP_NOT_FOUND, BAD_PARAMETER, CERTIFICATE_UNKNOWN, Refused
+from homing.model.problems import ALREADY_EXISTS, APP_NOT_FOUND, BAD_PARAMETER, CERTIFICATE_UNKNOWN, Refused
 from homing.store import certificates as store
 from homing.store.apps import get_app
 from homing.store.engine import Database, StoreRefused, Tx
@@ -68,6 +68,16 @@ class Certificates:
 
         return [self._read(row) for row in await self._database.read(work)]
 
+    async def of_known_app(self, sdkappid: int) -> list[Certificate]:
+        """As ``of_app``, for people: raises ``Refused`` (app_not_found)."""
+
+        async def work(tx: Tx) -> bool:
+            return await get_app(tx, sdkappid) is not None
+
+        if not await self._database.read(work):
+            raise Refused(APP_NOT_FOUND, str(sdkappid))
+        return await self.of_app(sdkappid)
+
     async def by_receipt_path(self, path: str) -> Certificate | None:
         """The certificate that a vendor's receipt URL belongs to, or None."""
         key = await self._by_path.get(path) if 0 < len(path) <= 64 else None
@@ -103,8 +113,8 @@ class Certificates:
             numbered = self._numbered(row, number, vendor, built)
             if not await store.insert_certificate(tx, numbered):
                 raise Refused(
-                    BAD_PARAMETER,
-                    f"app {sdkappid} has a certificate {number} already",
+                    ALREADY_EXISTS,
+                    f"certificate {number} of app {sdkappid}",
                     cure="Leave --business-id out to get a free number, or change that one with `homing cert set`",
                 )
             return numbered
