@@ -22,7 +22,7 @@ TEXT = Element("TIMTextElem", {"Text": "world"})
 CUSTOM = Element("TIMCustomElem", {"Data": "d", "Desc": "hello", "Ext": "X", "Sound": "S"})
 BARE_CUSTOM = Element("TIMCustomElem", {"Data": "d"})
 MESSAGE = Message(
-    message_id=7_000_000_000_000_000_001,
+    message_id=(1_800_000_000_000 - Ids.EPOCH_MS) << 22 | 1,
     sdkappid=1400000000,
     from_account="ann",
     to_account="bob",
@@ -246,6 +246,10 @@ def test_a_badge_is_left_alone_where_the_message_does_not_count():
 def test_it_expires_with_the_message_or_the_app_s_default_whichever_is_first():
     assert made(settings=AppSettings(default_ttl_seconds=60)).expires_at_ms == 1_800_000_060_000
     assert made(expires_at_ms=1_800_000_001_000).expires_at_ms == 1_800_000_001_000
+
+
+def test_a_caller_whose_clock_is_behind_does_not_make_it_expire_at_once():
+    assert made(settings=AppSettings(default_ttl_seconds=60), timestamp=1_799_999_000).expires_at_ms == 1_800_000_060_000
 
 
 def test_ids_name_the_conversation_and_the_message():

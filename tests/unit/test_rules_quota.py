@@ -90,8 +90,8 @@ def test_after_the_wait_it_is_granted(rate: float, burst: int, n: int):
     assert bucket.take(wait * (1 + 1e-9), n) == 0
 
 
-def opened(**options: float) -> CircuitBreaker:
-    breaker = CircuitBreaker(threshold=2, open_seconds=10, max_open_seconds=30, **options)  # type: ignore[arg-type]
+def opened() -> CircuitBreaker:
+    breaker = CircuitBreaker(threshold=2, open_seconds=10, max_open_seconds=30)
     breaker.failure(0)
     assert breaker.allow(0)
     breaker.failure(0)

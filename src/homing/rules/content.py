@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from homing.model.apps import AppSettings, NotificationMode
+from homing.model.clock import id_time_ms
 from homing.model.devices import Platform
 from homing.model.messages import Element, Message, MessageFlags
 from homing.model.notification import Notification
@@ -64,10 +65,15 @@ def compose(
         notify_id=notify_id,
         collapse_id=collapse_id,
         wishes=wishes,
-        expires_at_ms=min(message.expires_at_ms, (message.timestamp + settings.default_ttl_seconds) * 1000),
+        expires_at_ms=min(message.expires_at_ms, _accepted_at_ms(message) + settings.default_ttl_seconds * 1000),
         badge=None if message.flags & MessageFlags.NO_UNREAD or _badge_refused(wishes, platform) else badge,
         subtitle=_line(wishes.ApnsInfo.SubTitle),
     )
+
+
+def _accepted_at_ms(message: Message) -> int:
+    # The timestamp may be the caller's: a backend whose clock is behind must not make every short-lived push expire at once.
+    return max(message.timestamp * 1000, id_time_ms(message.message_id))
 
 
 def _body(wishes: OfflinePushInfo, elements: Sequence[Element], language: str) -> str:

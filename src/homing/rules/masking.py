@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus
 
 ELLIPSIS = "…"
 MIN_SHOWN_CHARS = 12  # of anything shorter, two characters at each end would give too much away
 
+#: Of these alone, a secret looks the same however it is encoded; log-in tokens mostly are, and each request asks.
+_PLAIN = re.compile(r"[\w.~-]+", re.ASCII)
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "apikey", "access-token"})
 
 
@@ -39,18 +42,16 @@ def _mask_header(name: str, value: str, secrets: Sequence[str]) -> str:
 
 
 def _forms(secrets: Iterable[str]) -> dict[str, str]:
+    """What to look for, and what to show in its place."""
     forms: dict[str, str] = {}
     for secret in secrets:
         if secret:
-            shown = mask(secret)
-            forms[secret] = shown
-            if not secret.isalnum():
-                encoded = secret.encode("utf-8", "surrogatepass")
-                for form in (
-                    json.dumps(secret)[1:-1],
-                    json.dumps(secret, ensure_ascii=False)[1:-1],
-                    quote(encoded, safe=""),
-                    quote_plus(encoded),
-                ):
-                    forms.setdefault(form, shown)
+            shown = forms[secret] = mask(secret)
+            if not _PLAIN.fullmatch(secret):
+                forms.update((form, shown) for form in _encoded(secret) if form not in forms)
     return forms
+
+
+def _encoded(secret: str) -> tuple[str, ...]:
+    octets = secret.encode("utf-8", "surrogatepass")
+    return json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(octets, safe=""), quote(octets), quote_plus(octets)
