@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -61,6 +61,7 @@ class Dispatch:
         channels: Mapping[str, Channel],
         recorder: Recorder,
         verdicts: Verdicts,
+        on_stored: Callable[[Sequence[Stored]], None] | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -73,8 +74,8 @@ class Dispatch:
         self._channels = channels
         self._recorder = recorder
         self._verdicts = verdicts
+        self._on_stored = on_stored
         self._lanes: dict[LaneKey, Lane] = {}
-        self._wanted: set[LaneKey] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -119,6 +120,8 @@ class Dispatch:
 
     def hand_over(self, stored: Sequence[Stored]) -> None:
         """Durable messages: to the sockets, and their claimed pushes to the lanes."""
+        if self._on_stored is not None:
+            self._on_stored(stored)
         jobs: dict[LaneKey, list[Job]] = {}
         for item in stored:
             for planned in item.pushes:

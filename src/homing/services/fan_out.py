@@ -64,6 +64,7 @@ class Stored(msgspec.Struct):
     pushes: list[Planned] = []
     deliveries: list[MessageDelivery] = []
     nodes: dict[int, int] = {}  # device id: the node that holds its socket
+    reasons: list[str] = []  # one a device, for the counters
 
 
 class Plan:
@@ -209,6 +210,7 @@ class Plan:
         replaces = f"c2c_{message.from_account}" if settings.notification_mode is NotificationMode.PER_CONVERSATION else ""
         if claimed:
             state, due_at_ms = PushState.CLAIMED, now_ms + LEASE_MS
+        stored.reasons.append(reason.value)
         live = state < PushState.ACCEPTED
         self.push_rows.append(
             (

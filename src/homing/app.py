@@ -1,0 +1,249 @@
+"""The composition root: the only place that wires things."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from homing.bus.local import LocalBus
+from homing.channels.registry import CHANNELS
+from homing.config import Config
+from homing.logs import configure_logs
+from homing.model.clock import Ids, SystemClock
+from homing.services.accounts import Accounts
+from homing.services.apps import Apps
+from homing.services.certificates import Certificates
+from homing.services.counters import Counters
+from homing.services.delivery import Delivery
+from homing.services.dispatch import Dispatch
+from homing.services.explain import Explain
+from homing.services.history import History
+from homing.services.hub import Hub
+from homing.services.logins import VendorLogins
+from homing.services.messaging import Messaging
+from homing.services.receipts import Receipts
+from homing.services.recorder import Recorder
+from homing.services.sessions import Sessions
+from homing.services.verdicts import Verdicts
+from homing.store.engine import Database, StoreRefused
+from homing.store.grants import SealedGrants
+from homing.store.lock import FileLock
+from homing.store.nodes import release_node, renew_node, take_node
+from homing.store.open import open_database, sqlite_path
+from homing.store.sealing import Sealer, key_path, open_sealer
+from homing.transport.client import HttpTransport
+from homing.transport.grants import Grants
+
+if TYPE_CHECKING:
+    import uvicorn
+
+log = structlog.get_logger()
+
+GRACE_SECONDS = 2.0  # for requests that are being answered when the server stops
+
+
+class Node:
+    """A running node: its hub and what has to be stopped in order."""
+
+    def __init__(self, config: Config, database: Database, sealer: Sealer, node_id: int, boot: str) -> None:
+        self.config = config
+        self._boot = boot
+        self._transport = HttpTransport()
+        clock, bus = SystemClock(), LocalBus()
+        ids = Ids(clock, node_id)
+        self.counters = Counters()
+        apps = Apps(database, sealer, clock)
+        certificates = Certificates(database, sealer, clock, CHANNELS)
+        accounts = Accounts(database, clock, bus)
+        self._grants = Grants(clock, SealedGrants(database, sealer))
+        recorder = Recorder(database=database, node_id=node_id, clock=clock)
+        verdicts = Verdicts(
+            recorder=recorder,
+            authority=certificates,
+            clock=clock,
+            random=random.Random().random,  # noqa: S311  (spreads retries, guards nothing)
+            on_outcome=self.counters.outcome,
+        )
+        dispatch = Dispatch(
+            database=database,
+            bus=bus,
+            node_id=node_id,
+            clock=clock,
+            apps=apps,
+            authority=certificates,
+            logins=VendorLogins(grants=self._grants, transport=self._transport, channels=CHANNELS, clock=clock),
+            sender=self._transport,
+            channels=CHANNELS,
+            recorder=recorder,
+            verdicts=verdicts,
+            on_stored=self.counters.stored,
+        )
+        messaging = Messaging(database=database, ids=ids, node_id=node_id, clock=clock, outgoing=dispatch)
+        self.hub = Hub(
+            clock=clock,
+            ids=ids,
+            node_id=node_id,
+            database=database,
+            bus=bus,
+            apps=apps,
+            accounts=accounts,
+            certificates=certificates,
+            sessions=Sessions(
+                database=database, clock=clock, ids=ids, bus=bus, node_id=node_id, apps=apps, accounts=accounts, certificates=certificates
+            ),
+            messaging=messaging,
+            history=History(database, clock, ids, bus),
+            delivery=Delivery(database=database, clock=clock),
+            dispatch=dispatch,
+            receipts=Receipts(database=database, clock=clock, certificates=certificates),
+            explain=Explain(database, clock),
+        )
+
+    async def start(self) -> None:
+        """Begin to work."""
+        await self.hub.bus.start()
+        await self.hub.dispatch.start()
+
+    async def stop(self) -> None:
+        """Finish what is in flight; the rest is durable."""
+        hub = self.hub
+        await hub.messaging.drain()
+        await hub.delivery.drain()
+        await hub.dispatch.stop(self.config.drain_seconds)
+        await self._grants.aclose()
+        await self._transport.aclose(grace_seconds=1.0)
+        await hub.bus.close()
+
+
+@contextlib.asynccontextmanager
+async def open_node(config: Config) -> AsyncIterator[Node]:
+    """A started node on the configured store; stopped and closed at the end. Raises ``StoreRefused`` with a sentence."""
+    async with contextlib.AsyncExitStack() as stack:
+        path = sqlite_path(config.database)
+        if path is not None:
+            lock = FileLock(path)
+            await asyncio.to_thread(_take, lock, path)
+            stack.callback(lock.release)
+        database = await open_database(config.database)
+        stack.push_async_callback(database.close)
+        sealer = await open_sealer(database, key_path(config.database, config.master_key_file))
+        boot = secrets.token_hex(8)
+        now_ms, lease_ms = SystemClock().now_ms(), int(config.node_lease_seconds * 1000)
+        node_id = await database.write(lambda tx: take_node(tx, boot, now_ms, lease_ms, alone=path is not None))
+        stack.push_async_callback(database.write, lambda tx: release_node(tx, node_id, boot))
+        node = Node(config, database, sealer, node_id, boot)
+        await node.start()
+        stack.push_async_callback(node.stop)
+        if path is None:
+            keeper = asyncio.get_running_loop().create_task(_keep_number(database, node_id, boot, lease_ms))
+            stack.callback(keeper.cancel)
+        yield node
+
+
+def _take(lock: FileLock, path: str) -> None:
+    from homing.store.sqlite import connect
+
+    connect(path).close()  # makes the folder, or says in words why not
+    lock.take()
+
+
+async def _keep_number(database: Database, node_id: int, boot: str, lease_ms: int) -> None:
+    clock = SystemClock()
+    while True:
+        await asyncio.sleep(lease_ms / 3000)
+        until = clock.now_ms() + lease_ms
+        try:
+            kept = await database.write(lambda tx, until=until: renew_node(tx, node_id, boot, until))
+        except Exception as error:
+            log.warning("node_number_not_renewed", why=str(error))
+            continue
+        if not kept:
+            log.error("node_number_lost", node_id=node_id)
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``StoreRefused`` with a sentence when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise StoreRefused(f"{host}:{port} cannot be listened on ({error.strerror}): choose another address with --listen") from error
+    sock.listen(4096)
+    sock.setblocking(False)
+    return sock
+
+
+def web_server(application: Any, config: Config, started: asyncio.Event) -> uvicorn.Server:
+    """The HTTP server around an ASGI application. It handles no signals of its own, and sets ``started`` when it can serve."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Any:
+            yield
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+    settings = uvicorn.Config(
+        application,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(GRACE_SECONDS),
+        ws_max_size=65_536,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        ssl_certfile=config.tls_certificate_file or None,
+        ssl_keyfile=config.tls_key_file or None,
+    )
+    return Server(settings)
+
+
+async def serve(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises ``StoreRefused`` with a sentence when it cannot start."""
+    from homing.server.build import build
+
+    configure_logs(config)
+    sock = listener(config.host, config.port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(sock.close)
+        node = await stack.enter_async_context(open_node(config))
+        started = asyncio.Event()
+        server = web_server(await stack.enter_async_context(build(node)), config, started)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop, server)
+        serving = loop.create_task(server.serve(sockets=[sock]))
+        await started.wait()
+        host, port = sock.getsockname()[:2]
+        scheme = "https" if config.tls_certificate_file else "http"
+        announce = ready or _announce
+        announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+        await serving
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def _announce(url: str) -> None:
+    sys.stdout.write(f"listening on {url}\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Inbound HTTP: the REST API, the device API, receipts, health and metrics."""

@@ -1,0 +1,47 @@
+"""The front door: the hot REST path goes straight to its handler, everything else through the router."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Front:
+    """One ASGI application for all rooms of the server."""
+
+    def __init__(self, rest: App, socket: App, routes: Sequence[BaseRoute]) -> None:
+        self._rest = rest
+        self._socket = socket
+        self._site = Starlette(routes=list(routes), exception_handlers={404: _not_found, 405: _not_found, 500: _failed})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v4/"):
+            await self._rest(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        else:
+            await self._site(scope, receive, send)
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return _error(404, "not_found", f"There is nothing at {request.method} {request.url.path}", "docs/reference/device-api.md")
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    return _error(500, "internal", "The server failed inside; repeat the request", "docs/reference/errors.md#internal")
+
+
+def _error(status: int, code: str, message: str, help_page: str) -> Response:
+    body = msgspec.json.encode({"code": code, "message": message, "help": help_page})
+    return Response(body, status, media_type="application/json")
