@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,12 +56,15 @@ class SimRequest:
     body: bytes = b""
     http_version: str = "1.1"
     connection: ConnectionState = field(default_factory=ConnectionState)
+    header_list: tuple[tuple[str, str], ...] = ()  # HTTP/2 only: as they came, a repeated header twice
     client_certificate: bytes | None = None  # DER of the client's certificate, when it showed one
 
 
 @dataclass(slots=True)
 class SimResponse:
-    """The answer. ``goaway`` ends the HTTP/2 connection (HTTP/1.1: closes it) after it, ``reset`` kills the stream instead of it."""
+    """The answer. ``goaway`` ends the HTTP/2 connection (HTTP/1.1: closes it) after it, ``reset`` kills the stream instead of it;
+    both together: GOAWAY that leaves the request unprocessed.
+    """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class SimResponse:
     truncate: bool = False  # promise more bytes than are sent, then close
     accepted: bool = True  # the verdict for the request log
     reason: str = ""  # why not, in the vendor's own code and words
+    stream: AsyncIterator[bytes] | None = None  # HTTP/1.1 only: sent in chunks instead of ``body``
 
 
 class VendorSimulator(Protocol):
@@ -163,6 +167,7 @@ class Notice:
     show_in_foreground: bool = True
     visibility: str = "private"  # private | public | secret on the lock screen
     ttl_ms: int = 86_400_000
+    started_by_app: bool = False  # the app itself starts the page, so that it need not be exported
     store: StoreRule = field(default_factory=StoreRule)
     on_event: EventHook | None = None
     received_at_ms: int = 0  # set when it reaches the phone

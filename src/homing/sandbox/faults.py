@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 KINDS = ("latency", "status", "reset", "goaway", "dead_token", "quota")
-BODIES = ("html", "empty", "truncated", "ok_but_no")
+BODIES = ("html", "empty", "truncated", "cut", "ok_but_no")  # cut: more bytes are promised than come
 MAX_FAULTS = 1000
 MAX_LATENCY_MS = 600_000
 

@@ -12,6 +12,8 @@ from .manifest import Manifest
 LOCK_SCREEN = ("show", "hide_content", "hide")
 APP_STATES = ("foreground", "background", "killed", "force_stopped")
 IMPORTANCES = ("none", "min", "low", "default", "high")
+NO_MANIFEST_BRANDS = frozenset({"apple"})
+NOTIFICATIONS_OFF_BRANDS = frozenset({"oppo"})  # apps start with notifications switched off there (seed page, common questions)
 MAX_TRAY = 200  # Android keeps 50 for an app; a demo may show more
 MAX_APP_MESSAGES = 200
 
@@ -71,6 +73,7 @@ class Phone:
     tray: list[TrayItem] = field(default_factory=list)
     stored: list[Notice] = field(default_factory=list)  # at the vendor, for when the phone is back
     app_messages: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_APP_MESSAGES))
+    vendor_settings: dict[str, Any] = field(default_factory=dict)  # what this vendor's console would hold for the app
     seen_keys: dict[str, None] = field(default_factory=dict)  # first-wins keys, bounded by tray.py
 
     @property

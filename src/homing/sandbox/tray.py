@@ -96,7 +96,7 @@ def _show(phone: Phone, notice: Notice, channel: PhoneChannel, item_id: int) -> 
 
 def _sound_of(phone: Phone, notice: Notice, channel: PhoneChannel) -> str | None:
     """Since Android 8 the channel's tone wins; Apple phones have no channels and play the message's."""
-    if phone.brand == "apple":
+    if phone.manifest is None:
         return existing_sound(phone, notice.sound)
     return channel.sound
 

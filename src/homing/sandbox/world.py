@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .base import Notice, PhoneEvent, RealClock, SandboxClock, VendorSimulator
 from .faults import FaultBook
 from .phones import Phone
+from .receipts import ReceiptPost
 from .tray import arrive, put_into_store
 
 MAX_PHONES = 1_000_000
 MAX_EVENTS = 10_000
 DEFAULT_LOG = 20_000
-MAX_LOGGED_BODY = 16_384
+MAX_LOGGED_BODY = 262_144  # a thousand tokens fit
+MAX_LOGGED_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class World:
     apns_url: str = ""  # where HTTP/2 alone is spoken
     apns_ca_pem: str = ""  # the CA of a TLS listener, when there is one
     receipts_to: str = ""  # base of the receiver's receipt URLs
+    post_receipt: Callable[[ReceiptPost], bool] = lambda _post: False  # set by the server
 
     def __post_init__(self) -> None:
         self.phones: dict[str, Phone] = {}
@@ -65,6 +68,7 @@ class World:
         self._request_numbers = itertools.count(1)
         self._event_numbers = itertools.count(1)
         self._news = asyncio.Event()
+        self._logged_bytes = 0
 
     def next_id(self) -> int:
         """A number that was never given before."""
@@ -170,13 +174,21 @@ class World:
             reason,
             request.http_version,
         )
+        if len(self.requests) == self.log_size:
+            self._forget_oldest()
         self.requests.append(entry)
+        self._logged_bytes += len(body)
+        while self._logged_bytes > MAX_LOGGED_BYTES:
+            self._forget_oldest()
         counts = self.counts.setdefault(vendor, {"requests": 0, "accepted": 0, "refused": 0, "fault": 0})
         counts["requests"] += 1
         counts[verdict] += 1
         return entry
 
-    def requests_after(self, after: int, vendor: str | None = None, limit: int = 1000) -> list[LoggedRequest]:
+    def _forget_oldest(self) -> None:
+        self._logged_bytes -= len(self.requests.popleft().body)
+
+    def requests_after(self, after: int, vendor: str | None = None, limit: int = DEFAULT_LOG) -> list[LoggedRequest]:
         """Logged requests with a higher number, oldest first."""
         found = _after(self.requests, lambda r: r.n > after)
         return [r for r in found if vendor is None or r.vendor == vendor][:limit]
