@@ -357,7 +357,7 @@ class _Job(msgspec.Struct, frozen=True):
                 payload["push_id"] = str(target.push_id)
             return _encode(payload)
 
-        return fit(content, encode, _PAYLOAD_LIMIT_BYTES)
+        return encode(fit(content, lambda smaller: len(encode(smaller)), _PAYLOAD_LIMIT_BYTES))
 
     def payload(self, content: Content) -> dict[str, Any]:
         """The payload (section 3.2) but for push_id."""

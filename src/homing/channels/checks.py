@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from homing.channels.base import Capabilities, CommonOptions, FieldProblem
 from homing.channels.urls import url_problem
+from homing.rules.intents import intent_problems
 
 MAX_CLICK_VALUE_BYTES = 1024
 
@@ -66,6 +67,7 @@ def _click(options: CommonOptions, capabilities: Capabilities) -> list[FieldProb
     if action == "web":
         problem = url_problem("click_value", value, plain_on_loopback=True)
         return [problem] if problem else []
-    if value.startswith("intent:") and not ("#Intent;" in value and value.endswith(";end")):
-        return [FieldProblem("click_value", "click_value is not an intent URI", "It begins with intent: and ends with ;end")]
+    if value.startswith("intent:"):
+        cure = "Copy it from the app's manifest, or from `homing android`"
+        return [FieldProblem("click_value", f"click_value cannot be opened: {words}", cure) for words in intent_problems(value)[:1]]
     return []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from homing.model.notification import Notification
-from homing.rules.text import clean, cut_bytes
+from homing.rules.text import clean, cut, cut_bytes
 
 # Wishes come from a message of up to 12 KB: beyond these sizes no vendor takes them, so they are dropped.
 MAX_IMAGE_BYTES = 1024
@@ -27,23 +27,17 @@ class Content(msgspec.Struct, frozen=True):
     ours: bool = True
 
 
-Encode = Callable[[Content], bytes]
-
-
-def fit(content: Content, encode: Encode, limit: int) -> bytes:
-    """The first encoding within ``limit`` bytes: shorter body, then without our extras and picture, then without ext."""
-    encoded = encode(content)
-    if len(encoded) <= limit:
-        return encoded
+def fit(content: Content, size: Callable[[Content], int], limit: int) -> Content:
+    """The content cut to ``limit`` bytes by ``size``: a shorter body, then no extras of ours and no picture, then no ext."""
     for smaller in _steps(content):
-        encoded = encode(smaller)
-        excess = len(encoded) - limit
-        if excess > 0:  # a byte of text is at least a byte of the encoding
-            keep = max(_SMALLEST_BODY_BYTES, len(smaller.body.encode()) - excess)
-            encoded = encode(msgspec.structs.replace(smaller, body=cut_bytes(smaller.body, keep)))
-        if len(encoded) <= limit:
-            return encoded
-    return encoded
+        excess = size(smaller) - limit
+        if excess <= 0:
+            return smaller
+        keep = max(_SMALLEST_BODY_BYTES, len(smaller.body.encode()) - excess)  # a byte of text is a byte or more of the request
+        shorter = msgspec.structs.replace(smaller, body=cut_bytes(smaller.body, keep))
+        if size(shorter) <= limit:
+            return shorter
+    return shorter
 
 
 def _steps(content: Content) -> Iterator[Content]:
@@ -90,3 +84,21 @@ def without_suffix(sound: str) -> str:
     """The name of a raw resource: Android looks sounds up without their file suffix."""
     stem, dot, suffix = sound.rpartition(".")
     return stem if dot and stem and suffix.isalnum() and len(suffix) <= 5 else sound
+
+
+def cut_units(text: str, limit: int) -> str:
+    """At most ``limit`` UTF-16 units, cut between user-visible characters.
+
+    Vendors that limit characters count them as Java does, where one emoji is two or more.
+    """
+    if _units(text) <= limit:
+        return text
+    low, high = 0, limit
+    while low < high:  # the longest cut that fits
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _units(cut(text, middle)) <= limit else (low, middle - 1)
+    return cut(text, low)
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)

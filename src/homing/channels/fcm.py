@@ -22,6 +22,7 @@ from homing.channels.urls import auth_endpoint, base, url_problem
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, ReceiptAnswer, ReceiptRequest, VendorRequest, VendorResponse
+from homing.rules.intents import parse_intent_uri
 
 _HOST: Final = "https://fcm.googleapis.com"
 _TOKEN_URL: Final = "https://oauth2.googleapis.com/token"
@@ -120,11 +121,8 @@ def _intent_action(options: FcmOptions) -> str:
     """FCM opens pages by the action of their intent filter; of an intent URI that is its ``action=`` part."""
     if options.click_action != "page":
         return ""
-    value = options.click_value
-    if not value.startswith("intent:"):
-        return value
-    parts = value.partition("#Intent;")[2].split(";")
-    return next((part[len("action=") :] for part in parts if part.startswith("action=")), "")
+    intent = parse_intent_uri(options.click_value)
+    return intent.action if intent else options.click_value
 
 
 _PREPARED: Final = Statics(_Prepared)
@@ -378,7 +376,7 @@ class _Job(msgspec.Struct, frozen=True):
                 message["data"]["push_id"] = str(target.push_id)
             return _encode({"message": message})
 
-        return fit(content, encode, limit)
+        return encode(fit(content, lambda smaller: len(encode(smaller)), limit))
 
 
 def _accepted(body: bytes) -> Outcome:

@@ -9,10 +9,12 @@ from typing import Final
 from homing.channels.apns import ApnsChannel
 from homing.channels.base import Channel
 from homing.channels.fcm import FcmChannel
+from homing.channels.huawei import HuaweiChannel
 
 _VENDORS: Final[tuple[Channel, ...]] = (
     FcmChannel(),
     ApnsChannel(),
+    HuaweiChannel(),
 )
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})

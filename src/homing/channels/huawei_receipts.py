@@ -1,0 +1,93 @@
+"""Huawei's receipts: signature, both bodies, the table of statuses (vendor sheet huawei, section 6)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import hmac
+from typing import Any, Final
+
+from homing.channels.answers import integer, json_object, text
+from homing.model.outcome import Receipt, ReceiptAnswer, ReceiptKind, ReceiptRequest
+
+_MAX_SKEW_MS: Final = 300_000
+_MAX_ENTRIES: Final = 2000
+# The archived V1 page names other keys than the current one; all four are harmless to both.
+_TAKEN: Final = b'{"code":"0","message":"success","errno":"0","errmsg":"success"}'
+
+STATUSES: Final[dict[int, tuple[ReceiptKind, str]]] = {
+    0: (ReceiptKind.DELIVERED, ""),
+    2: (ReceiptKind.TOKEN_DEAD, "the app is not installed"),
+    5: (ReceiptKind.TOKEN_DEAD, "the token is unknown to this device"),
+    6: (ReceiptKind.MUTED, "notifications are switched off"),
+    10: (ReceiptKind.DROPPED, "the device was inactive for 30 days or more"),
+    14: (ReceiptKind.DROPPED, "an internal or network error"),
+    15: (ReceiptKind.DROPPED, "replaced in the offline cache"),
+    22: (ReceiptKind.DROPPED, "another user of the phone is active"),
+    27: (ReceiptKind.DROPPED, "the app's process is absent; the data message is cached"),
+    31: (ReceiptKind.DROPPED, "the target page is missing or protected: check click_value"),
+    51: (ReceiptKind.DROPPED, "the phone was booted and not unlocked yet"),
+    102: (ReceiptKind.DROPPED, "the device's daily frequency limit"),
+    144: (ReceiptKind.DROPPED, "the account is not bound on the device"),
+    151: (ReceiptKind.DROPPED, "not shown"),
+    188: (ReceiptKind.DROPPED, "the app could not be started"),
+    191: (ReceiptKind.DROPPED, "the badge could not be set"),
+    201: (ReceiptKind.DROPPED, "held by the server: token and user differ, notifications off, or app removed"),
+    256: (ReceiptKind.DROPPED, "the category's frequency limit"),
+    259: (ReceiptKind.DROPPED, "the content or a URL was refused"),
+    264: (ReceiptKind.DROPPED, "not subscribed"),
+}
+
+
+def read(request: ReceiptRequest, user: str, key: str, now_ms: int) -> ReceiptAnswer:
+    """The receipts of a call. With a callback user and key, an unsigned, stale or wrongly signed call is refused."""
+    if user and key and not _signed(request.headers.get("x-huawei-callback-id", ""), user, key, now_ms):
+        return ReceiptAnswer(status=401, body=b'{"code":"401","message":"bad signature"}')
+    entries = json_object(request.body).get("statuses")
+    if not isinstance(entries, list):
+        return ReceiptAnswer(status=400, body=b'{"code":"400","message":"no statuses"}')
+    receipts = (_receipt(entry, now_ms) for entry in entries[:_MAX_ENTRIES] if isinstance(entry, dict))
+    return ReceiptAnswer(tuple(receipt for receipt in receipts if receipt), 200, _TAKEN)
+
+
+def _receipt(entry: dict[str, Any], now_ms: int) -> Receipt | None:
+    """V1 has ``status`` and ``timestamp`` in the entry, V2 in ``deliveryStatus``; widgets' ``formStatus`` is not ours."""
+    delivery = entry.get("deliveryStatus")
+    source, name = (delivery, "result") if isinstance(delivery, dict) else (entry, "status")
+    status = integer(source.get(name), -1)
+    if status < 0:
+        return None
+    kind, words = STATUSES.get(status, (ReceiptKind.DROPPED, "a status that the vendor does not explain"))
+    tag = text(entry.get("biTag"))
+    return Receipt(
+        kind,
+        integer(source.get("timestamp")) or now_ms,
+        msg_id=tag[2:] if tag.startswith("m:") else "",
+        token=text(entry.get("token")),
+        code=str(status),
+        detail=words,
+    )
+
+
+def _signed(header: str, user: str, key: str, now_ms: int) -> bool:
+    """``timestamp=…; nonce=…; value=…``: the value ends with ``=``, so each part is split at its first one only."""
+    parts = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in header[:2048].split(";"))}
+    timestamp, nonce, value = parts.get("timestamp", ""), parts.get("nonce", ""), parts.get("value", "")
+    if not value or abs(integer(timestamp) - now_ms) > _MAX_SKEW_MS:
+        return False
+    signed = (timestamp + nonce + user).encode()
+    return any(hmac.compare_digest(_signature(secret, signed), value.encode()) for secret in _key_forms(key))
+
+
+def _signature(key: bytes, signed: bytes) -> bytes:
+    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+
+
+def _key_forms(key: str) -> list[bytes]:
+    """Newer configurations use the secret's base64-decoded bytes, older ones its text; nothing says which one this is."""
+    forms = [key.encode()]
+    with contextlib.suppress(binascii.Error, ValueError):
+        forms.append(base64.b64decode(key, validate=True))
+    return [form for form in forms if form]
