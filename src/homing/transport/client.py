@@ -14,13 +14,12 @@ import pycurl
 
 from homing.model.outcome import FailureKind, TransportFailure, VendorRequest
 
-from .easy import Answer, Easy, TransportOptions, system_ca
-from .engine import Engine
-from .guard import Verdict, judge_origin, origin_of
+from .easy import Answer, Easy, Origin, TransportOptions, system_ca
+from .engine import OVERDUE_SECONDS, Engine
+from .guard import judge_origin, origin_of
 
 _SWEEP_SECONDS = 5.0
-_OVERDUE_SECONDS = 5.0
-_MAX_VERDICTS = 4096
+_MAX_ORIGINS = 4096
 
 
 class _Pool:
@@ -86,7 +85,7 @@ class HttpTransport:
         self.options = options or TransportOptions()
         self._loop = asyncio.get_running_loop()
         self._pools: dict[str, _Pool] = {}
-        self._verdicts: dict[str, Verdict] = {}
+        self._origins: dict[str, Origin] = {}
         self._ca = system_ca()
         self._share = pycurl.CurlShare()
         self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
@@ -127,9 +126,9 @@ class HttpTransport:
         Returns how to withdraw the request (then ``done`` is not called), or None when it was refused on the spot;
         a refusal too is told through ``done``, before this returns.
         """
-        verdict = self._judge(request.url)
-        if verdict.refusal:
-            done(TransportFailure(FailureKind.BLOCKED, verdict.refusal))
+        origin = self._origin(request.url)
+        if origin.refusal:
+            done(TransportFailure(FailureKind.BLOCKED, origin.refusal))
             return None
         bulkhead = self._pools.get(pool) or self._new_pool(pool)
         if bulkhead is None or self._closing:
@@ -141,27 +140,27 @@ class HttpTransport:
             bulkhead.renew()
             engine = bulkhead.engine
         easy = bulkhead.free.pop() if bulkhead.free else Easy(self.options, self._ca, self._share)
-        failure = easy.prepare(request, allow_loopback=verdict.loopback)
+        failure = easy.prepare(request, origin)
         if failure is not None:
             easy.close()
             done(failure)
             return None
         now = self._loop.time()
         bulkhead.last_used = easy.started = now
-        easy.deadline = now + request.timeout_seconds + _OVERDUE_SECONDS
+        easy.deadline = now + request.timeout_seconds + OVERDUE_SECONDS
         easy.done = done
         easy.serial += 1
         engine.start(easy)
         return functools.partial(engine.withdraw, easy, easy.serial)
 
-    def _judge(self, url: str) -> Verdict:
-        origin = origin_of(url)
-        verdict = self._verdicts.get(origin)
-        if verdict is None:
-            if len(self._verdicts) >= _MAX_VERDICTS:
-                self._verdicts.clear()
-            verdict = self._verdicts[origin] = judge_origin(origin, allow_private=self.options.allow_private)
-        return verdict
+    def _origin(self, url: str) -> Origin:
+        name = origin_of(url)
+        origin = self._origins.get(name)
+        if origin is None:
+            if len(self._origins) >= _MAX_ORIGINS:
+                self._origins.clear()
+            origin = self._origins[name] = Origin(judge_origin(name, allow_private=self.options.allow_private))
+        return origin
 
     def _new_pool(self, name: str) -> _Pool | None:
         if len(self._pools) >= self.options.max_pools:

@@ -14,7 +14,7 @@ import pycurl
 from homing.model.outcome import FailureKind, TransportFailure, VendorRequest, VendorResponse
 
 from .failures import failure_of
-from .guard import check_peer
+from .guard import Verdict, check_peer
 
 Answer = VendorResponse | TransportFailure
 
@@ -47,6 +47,24 @@ def system_ca() -> tuple[str | None, str | None]:
     return found, folder
 
 
+class Origin:
+    """What is known of a scheme, host and port."""
+
+    __slots__ = ("loopback", "one_at_a_time", "refusal")
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.refusal = verdict.refusal
+        self.loopback = verdict.loopback
+        self.one_at_a_time = False  # answers in HTTP/1.1: a connection carries one request
+
+
+class _Lent(socket.socket):
+    """A socket for pycurl, which keeps a duplicate and lets go of this object: closed then, not merely forgotten."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Easy:
     """A handle with what was set on it. Belongs to one pool; used by one request at a time."""
 
@@ -60,11 +78,12 @@ class Easy:
         "_options",
         "_timeout",
         "_url",
-        "allow_loopback",
         "curl",
         "deadline",
         "done",
+        "origin",
         "refusal",
+        "restarts",
         "serial",
         "started",
     )
@@ -75,14 +94,15 @@ class Easy:
         self._url = self._method = ""
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._timeout = -1.0
-        self._applied: tuple[str, bytes, bool] | None = None
+        self._applied: tuple[str, bytes, bool, bool, bool] | None = None
         self._body: list[bytes] = []
         self._header_lines: list[bytes] = []
-        self.allow_loopback = False
         self.refusal = ""  # of the address guard, set while connecting
         self.done: Callable[[Answer], object] | None = None
         self.started = self.deadline = 0.0
+        self.restarts = 0
         self.serial = 0  # tells one use of the handle from the next
+        self.origin: Origin | None = None
         self.curl = pycurl.Curl()
         self._set_constants(share)
 
@@ -90,7 +110,6 @@ class Easy:
         options, put = self._options, self.curl.setopt
         put(pycurl.NOSIGNAL, 1)
         put(pycurl.SHARE, share)
-        put(pycurl.PIPEWAIT, 1)
         put(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         put(pycurl.FOLLOWLOCATION, 0)
         put(pycurl.PROXY, options.proxy)
@@ -109,11 +128,12 @@ class Easy:
         if not options.proxy:
             put(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
-    def prepare(self, request: VendorRequest, *, allow_loopback: bool) -> TransportFailure | None:
+    def prepare(self, request: VendorRequest, origin: Origin) -> TransportFailure | None:
         """Set what differs from the last request. Returns a failure when the request cannot be sent at all."""
         put = self.curl.setopt
-        self.allow_loopback = allow_loopback
+        self.origin = origin
         self.refusal = ""
+        self.restarts = 0
         self._body.clear()
         self._header_lines.clear()
         if request.url != self._url:
@@ -128,16 +148,31 @@ class Easy:
         if request.timeout_seconds != self._timeout:
             put(pycurl.TIMEOUT_MS, max(1, int(request.timeout_seconds * 1000)))
             self._timeout = request.timeout_seconds
-        applied = self._applied
-        if applied is None or (request.ca_file, request.client_pem, request.http2) != applied:
-            self._set_connection(request)
+        wanted = (request.ca_file, request.client_pem, request.http2, request.url.startswith("https:"), origin.one_at_a_time)
+        if wanted != self._applied:
+            self._set_connection(request, encrypted=wanted[3], one_at_a_time=origin.one_at_a_time)
+            self._applied = wanted
         self._set_method(request)
         return None
 
-    def _set_connection(self, request: VendorRequest) -> None:
+    def restart(self, seconds_left: float) -> None:
+        """Make ready to send the same request once more, within what is left of its time."""
+        self.restarts += 1
+        self._body.clear()
+        self._header_lines.clear()
+        self._timeout = seconds_left
+        self.curl.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds_left * 1000)))
+
+    def _set_connection(self, request: VendorRequest, *, encrypted: bool, one_at_a_time: bool) -> None:
         put = self.curl.setopt
-        # Prior knowledge: h2 without an upgrade on http://, and nothing but h2 offered in the handshake on https://.
-        put(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE if request.http2 else pycurl.CURL_HTTP_VERSION_2TLS)
+        if request.http2:
+            # Prior knowledge: no upgrade on http://, and nothing but h2 offered in the handshake on https://.
+            put(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+        else:
+            put(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS if encrypted else pycurl.CURL_HTTP_VERSION_1_1)
+        # Wait for a connection that may turn out to carry many requests. libcurl (8.23) waits until its first answer,
+        # not only until the handshake, so where HTTP/1.1 is known it must not wait at all.
+        put(pycurl.PIPEWAIT, int(request.http2 or (encrypted and not one_at_a_time)))
         file, folder = self._ca
         ca_file = request.ca_file or file
         if ca_file:
@@ -149,7 +184,6 @@ class Easy:
                 put(option, request.client_pem)
             else:
                 self.curl.unsetopt(option)
-        self._applied = (request.ca_file, request.client_pem, request.http2)
 
     def _set_method(self, request: VendorRequest) -> None:
         put = self.curl.setopt
@@ -169,9 +203,10 @@ class Easy:
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:
         """The guard's second check, on the address itself. Must not raise: libcurl is our caller."""
         try:
-            refusal = check_peer(address.addr[0], allow_private=self._options.allow_private, allow_loopback=self.allow_loopback)
+            loopback = self.origin is not None and self.origin.loopback
+            refusal = check_peer(address.addr[0], allow_private=self._options.allow_private, allow_loopback=loopback)
             if refusal is None:
-                return socket.socket(address.family, address.socktype, address.protocol)
+                return _Lent(address.family, address.socktype, address.protocol)
             self.refusal = refusal
         except (OSError, AttributeError, TypeError, ValueError, IndexError) as error:
             self.refusal = self.refusal or f"no socket: {error}"
@@ -179,7 +214,9 @@ class Easy:
 
     def response(self) -> VendorResponse:
         """The answer that has just arrived."""
-        body = self._body
+        body, origin = self._body, self.origin
+        if origin is not None and not origin.one_at_a_time:
+            origin.one_at_a_time = self.curl.getinfo(pycurl.INFO_HTTP_VERSION) < pycurl.CURL_HTTP_VERSION_2_0
         return VendorResponse(
             self.curl.getinfo(pycurl.RESPONSE_CODE),
             _parse_headers(self._header_lines),

@@ -18,6 +18,11 @@ from .easy import Answer, Easy, TransportOptions
 
 log = logging.getLogger(__name__)
 
+#: How long after its own time limit a request is ended by us and not by libcurl.
+OVERDUE_SECONDS = 5.0
+_MAX_RESTARTS = 10
+_NEVER_TAKEN = "Connection died, tried"  # libcurl, multi.c: the only sign that it gives
+
 _READ = frozenset({pycurl.POLL_IN, pycurl.POLL_INOUT})
 _WRITE = frozenset({pycurl.POLL_OUT, pycurl.POLL_INOUT})
 
@@ -147,10 +152,25 @@ class Engine:
         if easy is None:
             return
         self._multi.remove_handle(curl)
+        if error is not None and self._again(easy, *error):
+            return
         answer: Answer = easy.response() if error is None else easy.failure(*error)
         done, easy.done = easy.done, None
         self._over(easy, True)
         _tell(done, answer)
+
+    def _again(self, easy: Easy, code: int, text: str) -> bool:
+        """Start a request anew that libcurl gave up although no server ever looked at it.
+
+        libcurl repeats a request whose stream a GOAWAY left out, five times in all. A server that leaves its connections
+        after a handful of requests uses that up easily when many are under way.
+        """
+        left = easy.deadline - self._loop.time() - OVERDUE_SECONDS
+        if code != pycurl.E_RECV_ERROR or not text.startswith(_NEVER_TAKEN) or easy.restarts >= _MAX_RESTARTS or left <= 0:
+            return False
+        easy.restart(left)
+        self.start(easy)
+        return True
 
 
 def _tell(done: Callable[[Answer], object] | None, answer: Answer) -> None:
