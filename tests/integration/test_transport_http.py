@@ -853,3 +853,42 @@ async def test_the_driver_of_the_benchmark_sends_every_request(servers: Servers,
     vendor, how = await vendor_of(servers, "h2")
     assert await drive(transport, ask(vendor, **how), 250, 20) > 0
     assert len(vendor.requests) == 250
+
+
+async def test_a_request_that_libcurl_forgot_is_ended_by_the_second_time_limit(servers: Servers, ask: Any) -> None:
+    import pycurl
+
+    from homing.transport.easy import Easy, Origin, system_ca
+    from homing.transport.engine import Engine
+    from homing.transport.guard import Verdict
+
+    vendor, how = await vendor_of(servers, "h2")
+    loop, answers = asyncio.get_running_loop(), list[Any]()
+    easy = Easy(TransportOptions(), system_ca(), pycurl.CurlShare())
+    engine = Engine(loop, TransportOptions(), lambda easy, _reusable: easy.close())
+    assert easy.prepare(ask(vendor, "/never", timeout_seconds=3600.0, **how), Origin(Verdict("", True))) is None
+    easy.done, easy.deadline = answers.append, loop.time() + 3605
+    engine.start(easy)
+    await vendor.until(1)
+    engine.fail_overdue(loop.time() + 3600)
+    assert answers == []
+    engine.fail_overdue(loop.time() + 3606)
+    assert [failed(answer) for answer in answers] == [FailureKind.TIMEOUT]
+    assert engine.active == {}
+    engine.close()
+
+
+def test_everything_works_on_uvloop_too(authority: Authority) -> None:
+    import uvloop
+
+    async def scenario() -> None:
+        servers, transport = Servers(authority), HttpTransport()
+        vendor = await servers.tls(goaway_every=20)
+        url = f"https://127.0.0.1:{vendor.port}/echo"
+        request = VendorRequest("POST", url, (), b"{}", ca_file=str(authority.file), http2=True)
+        await gather(transport, request, 200)
+        assert len(vendor.requests) == 200
+        await transport.aclose()
+        await servers.stop()
+
+    uvloop.run(scenario())
