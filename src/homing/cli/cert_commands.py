@@ -54,7 +54,7 @@ def document(certificate: Certificate) -> dict[str, Any]:
         "name": certificate.name,
         "version": certificate.version,
         "paused_reason": certificate.paused_reason,
-        "receipt_path": f"/v1/receipts/{certificate.channel}/{certificate.receipt_path}",
+        "receipt_path": f"/v1/receipts/{certificate.receipt_path}",
         "fields": shown(certificate.credentials, certificate.options) if readable else {},
     }
 
