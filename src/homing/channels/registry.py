@@ -10,11 +10,13 @@ from homing.channels.apns import ApnsChannel
 from homing.channels.base import Channel
 from homing.channels.fcm import FcmChannel
 from homing.channels.huawei import HuaweiChannel
+from homing.channels.xiaomi import XiaomiChannel
 
 _VENDORS: Final[tuple[Channel, ...]] = (
     FcmChannel(),
     ApnsChannel(),
     HuaweiChannel(),
+    XiaomiChannel(),
 )
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})
