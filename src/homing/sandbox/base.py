@@ -155,6 +155,7 @@ class Notice:
     data_only: bool = False  # nothing is shown; the app's code gets ``extras``
     channel_id: str | None = None
     fallback_channel: str | None = "default"  # when the phone has no such channel; None: then nothing is shown
+    fallback_takes_sound: bool = False  # the fallback channel is made with this notice's sound
     create_channel: bool = False  # the vendor's client creates a missing channel with this notice's sound
     sound: str | None = None  # resource or file name; "default": system tone; None: silent
     silent: bool = False

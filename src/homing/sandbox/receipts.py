@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 MAX_QUEUED = 50_000
@@ -87,6 +87,38 @@ class ReceiptPoster:
             if 400 <= status < 500 and status not in (408, 429):
                 break
         self.failed += 1
+
+
+Key = TypeVar("Key")
+Entry = TypeVar("Entry")
+
+
+class Batch(Generic[Key, Entry]):
+    """Collects entries for a moment, then hands each key's over in one call, as vendors batch their receipts."""
+
+    def __init__(self, seconds: float, flush: Callable[[Key, list[Entry]], None]) -> None:
+        self._seconds, self._flush = seconds, flush
+        self._entries: dict[Key, list[Entry]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._count = 0
+
+    def add(self, key: Key, entry: Entry) -> None:
+        """Keep an entry; dropped when as many wait as the poster would take."""
+        if self._count >= MAX_QUEUED:
+            return
+        self._count += 1
+        self._entries.setdefault(key, []).append(entry)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self.flush)
+
+    def flush(self) -> None:
+        """Hand over what was collected, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entries, self._entries, self._count = self._entries, {}, 0
+        for key, found in entries.items():
+            self._flush(key, found)
 
 
 def is_loopback_url(url: str) -> bool:

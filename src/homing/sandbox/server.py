@@ -107,7 +107,8 @@ def simulators(world: World) -> list[VendorSimulator]:
         module = importlib.import_module(f"{vendors.__name__}.{info.name}")
         for name, value in vars(module).items():
             if inspect.isclass(value) and value.__module__ == module.__name__ and name.endswith("Simulator"):
-                found.append(value(world))
+                make: Any = value
+                found.append(make(world))
     return found
 
 

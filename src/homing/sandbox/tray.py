@@ -64,7 +64,8 @@ def _channel(phone: Phone, notice: Notice) -> PhoneChannel | None:
         return _create(phone, notice.channel_id, notice.sound)
     if notice.fallback_channel is None:
         return None
-    return phone.channels.get(notice.fallback_channel) or _create(phone, notice.fallback_channel, "default")
+    sound = notice.sound if notice.fallback_takes_sound else "default"
+    return phone.channels.get(notice.fallback_channel) or _create(phone, notice.fallback_channel, sound)
 
 
 def _create(phone: Phone, channel_id: str, sound: str | None) -> PhoneChannel:
