@@ -65,7 +65,7 @@ class Node:
         certificates = Certificates(database, sealer, clock, CHANNELS)
         accounts = Accounts(database, clock, bus)
         self._grants = Grants(clock, SealedGrants(database, sealer))
-        recorder = Recorder(database=database, node_id=node_id, clock=clock)
+        recorder = Recorder(database=database, ids=ids, node_id=node_id, clock=clock)
         verdicts = Verdicts(
             recorder=recorder,
             authority=certificates,

@@ -380,10 +380,13 @@ class _Job(msgspec.Struct, frozen=True):
 
 
 def _accepted(body: bytes) -> Outcome:
+    """A 200 counts only with the message's name in it: proxies and captive portals answer 200 too."""
     try:
         name = _decode_sent(body).name
-    except msgspec.DecodeError:
-        name = ""  # a 200 is an acceptance whatever its body says
+    except (msgspec.DecodeError, UnicodeError):
+        name = ""
+    if not name:
+        return Outcome(OutcomeKind.UNKNOWN, "200", one_line(body[:200].decode("utf-8", "replace")) or "an empty answer")
     return Outcome(OutcomeKind.ACCEPTED, "200", vendor_message_id=name[:256])
 
 

@@ -108,8 +108,12 @@ class Dispatch:
         for lane in self._lanes.values():
             lane.close()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*(lane.quiet() for lane in self._lanes.values())), drain_seconds)
+            await asyncio.wait_for(self.quiet(), drain_seconds)
         await self._recorder.drain()
+
+    async def quiet(self) -> None:
+        """Wait until no request is in flight."""
+        await asyncio.gather(*(lane.quiet() for lane in list(self._lanes.values())))
 
     # --- fresh pushes ---
 
@@ -182,7 +186,7 @@ class Dispatch:
     async def _run(self) -> None:
         while not self._stopping:
             try:
-                await self._turn()
+                await self.turn()
             except StoreBusy as busy:
                 log.warning("claims_wait_for_the_store", why=str(busy))
                 await asyncio.sleep(0.5)
@@ -191,7 +195,8 @@ class Dispatch:
                 await asyncio.sleep(1.0)
             await self._sleep()
 
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """One look at what is due. The scheduler calls it; tests may."""
         now = self._clock.monotonic()
         if now - self._surveyed_at >= SURVEY_SECONDS:
             self._surveyed_at = now
@@ -206,6 +211,8 @@ class Dispatch:
             self._refreshed_at = now
             for lane in self._lanes.values():
                 lane.refresh_grant()
+        for lane in self._lanes.values():
+            lane.tick()
         now_ms = self._clock.now_ms()
         for lane in [lane for lane in self._lanes.values() if lane.next_due_ms is not None and lane.next_due_ms <= now_ms]:
             await self._claim(lane)
@@ -237,7 +244,7 @@ class Dispatch:
         lane.equip(certificate, self._channels.get(certificate.channel) if certificate is not None else None)
 
     async def _renew_leases(self) -> None:
-        held = [push_id for lane in self._lanes.values() for push_id in lane.holds()]
+        held = [*self._recorder.unwritten, *(push_id for lane in self._lanes.values() for push_id in lane.holds())]
         if held:
             until_ms = self._clock.now_ms() + LEASE_MS
             await self._database.write(lambda tx: push_queue.renew(tx, held, self._node_id, until_ms))
@@ -255,7 +262,7 @@ class Dispatch:
         now_ms = self._clock.now_ms()
         rows = await self._database.write(lambda tx: push_queue.claim(tx, lane.key, self._node_id, now_ms, LEASE_MS, limit))
         lane.backlog = len(rows) >= limit
-        held = set(lane.holds())
+        held = self._recorder.unwritten.union(lane.holds())
         await self._place(lane, [row for row in rows if row.push_id not in held])
         if lane.backlog and len(lane) < CAPACITY // 2:
             self._expect(lane.key, self._clock.now_ms())

@@ -183,6 +183,7 @@ class Plan:
         action = decision.action
         if action in (Action.SOCKET, Action.SOCKET_AND_PUSH, Action.SYNC):
             stored.deliveries.append(MessageDelivery(device.device_id, device.session_id, stored.message, stored.nick, stored.face_url))
+            stored.nodes[device.device_id] = device.node_id or 0
         if action is Action.SOCKET:
             due = self._now_ms + settings.ack_timeout_ms
             self._record(stored, device, PushState.WAITING_ACK, decision.reason, inputs, badge, due)

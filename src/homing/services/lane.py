@@ -17,7 +17,7 @@ from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
 from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
-from homing.rules.quota import CircuitBreaker, TokenBucket, day_end_ms
+from homing.rules.quota import CircuitBreaker, TokenBucket
 
 from .jobs import Job, Logins
 from .verdicts import Verdicts
@@ -32,7 +32,6 @@ CAPACITY = 2_000
 STRIDE = 64
 #: A pause shorter than this keeps the batch in memory; a longer one gives it back.
 PATIENCE_SECONDS = 5.0
-VENDOR_UTC_OFFSET_MINUTES = 480
 
 Answer = VendorResponse | TransportFailure
 
@@ -76,6 +75,7 @@ class Lane:
         self._grant: Grant | None = None
         self._login: asyncio.Task[None] | None = None
         self._held_until = 0.0
+        self._held_by_breaker = False
         self._timer: asyncio.TimerHandle | None = None
         self._pump_scheduled = False
         self._stopped_until_ms = 0
@@ -198,9 +198,14 @@ class Lane:
             self._log_in(certificate)
             return -1.0
         now = self._clock.monotonic()
-        if not self._breaker.allow(now):
-            return max(0.05, self._breaker.retry_at - now)
-        return self._bucket.take(now)
+        wait = self._bucket.take(now)
+        if wait > 0:
+            return wait
+        # Asked last: a half-open breaker admits one trial, which must not be spent on waiting.
+        if self._breaker.allow(now):
+            return 0.0
+        self._held_by_breaker = True
+        return max(0.05, self._breaker.retry_at - now)
 
     def _hold(self, seconds: float) -> None:
         if seconds > PATIENCE_SECONDS:
@@ -211,10 +216,18 @@ class Lane:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._resume)
 
+    def tick(self) -> None:
+        """Go on when a pause is over, should its timer have been missed."""
+        if self._held_until and self._clock.monotonic() >= self._held_until:
+            self._resume()
+
     def _resume(self) -> None:
         self._held_until = 0.0
-        self._timer = None
-        self.pump()
+        self._held_by_breaker = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._pump_soon()
         self._on_room(self)
 
     def _give_back(self, due_at_ms: int) -> None:
@@ -346,7 +359,7 @@ class Lane:
         again: list[Job] = []
         answered = self._verdicts.answered(request, answer, times)
         for job, outcome in zip(jobs, outcomes, strict=True):
-            step = self._verdicts.judge(self, certificate, job, outcome, answered, day_end_ms(now_ms, VENDOR_UTC_OFFSET_MINUTES))
+            step = self._verdicts.judge(self.key, certificate, job, outcome, answered, newer_waits=self._newer_waits(job))
             if step.refresh_grant and used[0] is not None:
                 self._renew(certificate, used[0])
             if step.stop_lane_until_ms is not None:
@@ -354,9 +367,10 @@ class Lane:
             if step.kind == "retry" and step.refresh_grant and not job.refreshed:
                 job.refreshed = True
                 again.append(job)
-            elif step.kind == "retry":
+                continue
+            if step.kind == "retry":
                 self._due(step.due_at_ms)
-            self._release_order(job, retried=step.kind == "retry")
+            self._release_order(job)
         self._queue.extendleft(reversed(again))
 
     def _note_health(self, outcome: Outcome) -> None:
@@ -364,18 +378,19 @@ class Lane:
             self._breaker.failure(self._clock.monotonic())
         else:
             self._breaker.success()
+            if self._held_by_breaker:
+                self._resume()
         if outcome.kind is OutcomeKind.THROTTLED and outcome.retry_after_seconds:
             self._hold(min(outcome.retry_after_seconds, PATIENCE_SECONDS))
 
-    def _release_order(self, job: Job, *, retried: bool) -> None:
-        if not job.replaces:
-            return
-        waiting = self._order.pop((job.device_id, job.replaces), None)
-        if waiting is None:
-            return
-        if retried:
-            self._verdicts.superseded(job)
-        self._queue.appendleft(waiting)
+    def _newer_waits(self, job: Job) -> bool:
+        return bool(job.replaces) and self._order.get((job.device_id, job.replaces)) is not None
+
+    def _release_order(self, job: Job) -> None:
+        """This one is out of the way: the newer notification that waited for it may go."""
+        waiting = self._order.pop((job.device_id, job.replaces), None) if job.replaces else None
+        if waiting is not None:
+            self._queue.appendleft(waiting)
 
     # --- logging in at the vendor ---
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from homing.model.clock import Clock
+from homing.model.clock import Clock, Ids
 from homing.rules.masking import mask_all
-from homing.store.devices import clear_token_if_unchanged
+from homing.store.dead_tokens import DeadToken, drop_tokens
 from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.push_queue import Results, record
 
@@ -25,17 +25,6 @@ MAX_ANSWER_CHARS = 2_048
 _RETRY_SECONDS = 0.5
 
 
-class TokenDrop(msgspec.Struct, frozen=True):
-    """A token that the vendor called dead."""
-
-    sdkappid: int
-    user_id: str
-    device_id: int
-    token: str
-    dead_since_ms: int
-    code: str
-
-
 class Entry(msgspec.Struct, gc=False):
     """What happened to one push. Empty tuples mean: nothing of that kind."""
 
@@ -44,17 +33,20 @@ class Entry(msgspec.Struct, gc=False):
     release: tuple[Any, ...] = ()
     count: tuple[Any, ...] = ()
     stop: tuple[Any, ...] = ()
-    drop: TokenDrop | None = None
+    drop: DeadToken | None = None
 
 
 class Recorder:
     """Collects entries and commits them together."""
 
-    def __init__(self, *, database: Database, node_id: int, clock: Clock) -> None:
+    def __init__(self, *, database: Database, ids: Ids, node_id: int, clock: Clock) -> None:
         self._database = database
+        self._ids = ids
         self._node_id = node_id
         self._clock = clock
         self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512)
+        #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
+        self.unwritten: set[int] = set()
         self._heads: dict[int, tuple[Any, str]] = {}
 
     def __len__(self) -> int:
@@ -62,6 +54,8 @@ class Recorder:
 
     def add(self, entry: Entry) -> None:
         """Hand over one entry; it is written soon."""
+        if entry.record:
+            self.unwritten.add(entry.record[0])
         self._batcher.add(entry)
 
     async def drain(self) -> None:
@@ -84,7 +78,7 @@ class Recorder:
             if len(self._heads) > 256:
                 self._heads.clear()
             self._heads[id(request.headers)] = (request.headers, headers)
-        return f"{request.method} {request.url}\n{headers}"
+        return f"{request.method} {mask_all(request.url, request.secrets)}\n{headers}"
 
     async def _write(self, entries: list[Entry]) -> list[None]:
         results = Results(
@@ -94,14 +88,14 @@ class Recorder:
             counts=_summed([e.count for e in entries if e.count]),
             stops=list({e.stop[:4]: e.stop for e in entries if e.stop}.values()),
         )
-        drops = [e.drop for e in entries if e.drop is not None]
+        drops = list({e.drop.device_id: e.drop for e in entries if e.drop is not None}.values())
 
         async def work(tx: Tx) -> None:
             await record(tx, results, self._node_id)
-            for drop in drops:
-                await clear_token_if_unchanged(tx, drop, self._clock.now_ms())
+            await drop_tokens(tx, drops, self._clock.now_ms(), self._ids.next)
 
         await self._until_written(work)
+        self.unwritten.difference_update(row[0] for row in results.records)
         return [None] * len(entries)
 
     async def _until_written(self, work: Callable[[Tx], Any]) -> None:

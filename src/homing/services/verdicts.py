@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,14 +12,12 @@ from homing.model.clock import Clock
 from homing.model.outcome import Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
 from homing.model.push import PushState, Reason
 from homing.rules.push_state import Step, next_step
-from homing.rules.quota import day_of
+from homing.rules.quota import day_end_ms, day_of
 from homing.rules.retry import DEFAULT_POLICY, RetryPolicy
+from homing.store.dead_tokens import DeadToken
 
 from .jobs import Answered, Authority, Job
-from .recorder import MAX_ANSWER_CHARS, Entry, Recorder, TokenDrop
-
-if TYPE_CHECKING:
-    from .lane import Lane
+from .recorder import MAX_ANSWER_CHARS, Entry, Recorder
 
 log = structlog.get_logger()
 
@@ -28,6 +25,7 @@ log = structlog.get_logger()
 RECENTLY_SECONDS = 600.0
 VENDOR_UTC_OFFSET_MINUTES = 480
 MAX_DETAIL_CHARS = 500
+_SUPERSEDED = Step("fail", PushState.CANCELLED, Reason.SUPERSEDED)
 
 
 class Verdicts:
@@ -66,47 +64,68 @@ class Verdicts:
 
     def judge(
         self,
-        lane: Lane,
+        lane: tuple[int, int, str],
         certificate: Certificate,
         job: Job,
         outcome: Outcome,
         answered: tuple[str, str, int, int],
-        day_end_ms: int,
+        *,
+        newer_waits: bool = False,
     ) -> Step:
-        """Decide the next step of one push and record it."""
-        now_ms = self._clock.now_ms()
+        """Decide the next step of one push and record it.
+
+        ``newer_waits``: a newer notification that replaces this one is ready, so this one is not tried again (promise 8).
+        """
         job.attempts += 1
-        key = (certificate.sdkappid, certificate.business_id)
+        step = self._step(certificate, job, outcome)
+        if step.kind == "retry" and newer_waits:
+            step = _SUPERSEDED
+        again_at_once = step.kind == "retry" and step.refresh_grant and not job.refreshed
+        now_ms = self._clock.now_ms()
+        entry = Entry(attempt=self._attempt(job, outcome, answered))
+        if not again_at_once:
+            entry.record = self._record(job, step, outcome, now_ms)
+        if step.kind == "done":
+            entry.count = (*lane, self._day(now_ms), 1)
+        if step.stop_lane_until_ms is not None:
+            entry.stop = (*lane, self._day(now_ms), step.stop_lane_until_ms)
+        if step.drop_token:
+            dead_since_ms = outcome.dead_since_ms or job.created_at_ms
+            entry.drop = DeadToken(job.device_id, certificate.sdkappid, job.token, dead_since_ms, outcome.code)
+        self._recorder.add(entry)
+        self._tell(certificate, outcome, step)
+        return step
+
+    def _step(self, certificate: Certificate, job: Job, outcome: Outcome) -> Step:
+        key, now = (certificate.sdkappid, certificate.business_id), self._clock.monotonic()
         if outcome.kind is OutcomeKind.ACCEPTED:
-            self._ok_at[key] = self._clock.monotonic()
-        step = next_step(
+            self._ok_at[key] = now
+        now_ms = self._clock.now_ms()
+        return next_step(
             outcome,
             job.attempts,
             now_ms,
             job.expires_at_ms,
             self._random(),
             self._policy,
-            day_end_ms,
-            self._clock.monotonic() - self._ok_at.get(key, -RECENTLY_SECONDS) < RECENTLY_SECONDS,
+            day_end_ms(now_ms, VENDOR_UTC_OFFSET_MINUTES),
+            now - self._ok_at.get(key, -RECENTLY_SECONDS) < RECENTLY_SECONDS,
             job.refreshed,
         )
-        entry = Entry(attempt=self._attempt(job, outcome, answered))
-        if not (step.kind == "retry" and step.refresh_grant and not job.refreshed):
-            entry.record = self._record(job, step, outcome, now_ms)
-        if step.kind == "done":
-            entry.count = (*lane.key, self._day(now_ms), 1)
-        if step.stop_lane_until_ms is not None:
-            entry.stop = (*lane.key, self._day(now_ms), step.stop_lane_until_ms)
-        if step.drop_token:
-            entry.drop = TokenDrop(
-                certificate.sdkappid, "", job.device_id, job.token, outcome.dead_since_ms or job.created_at_ms, outcome.code
-            )
+
+    def _tell(self, certificate: Certificate, outcome: Outcome, step: Step) -> None:
         if step.pause_certificate:
             self.pause(certificate, outcome)
+        if step.flag_certificate:
+            log.warning(
+                "whole_requests_refused",
+                sdkappid=certificate.sdkappid,
+                business_id=certificate.business_id,
+                code=outcome.code,
+                hint="check the app id and the package name of the certificate",
+            )
         if self._on_outcome is not None:
             self._on_outcome(certificate, outcome)
-        self._recorder.add(entry)
-        return step
 
     def release(self, jobs: Iterable[Job], due_at_ms: int) -> None:
         """Give pushes back to the table, to be claimed again when they are due."""
@@ -149,8 +168,9 @@ class Verdicts:
         self.suppressed(job.push_id, reason, job.attempts, state)
 
     def _record(self, job: Job, step: Step, outcome: Outcome, now_ms: int) -> tuple[object, ...]:
-        finished = 0 if step.kind == "retry" else now_ms
-        return (job.push_id, int(step.state), step.reason, step.due_at_ms, job.attempts, outcome.vendor_message_id, finished)
+        # A retry keeps the decision's reason; what the vendor said stands in the attempt.
+        finished, reason = (0, "") if step.kind == "retry" else (now_ms, step.reason)
+        return (job.push_id, int(step.state), reason, step.due_at_ms, job.attempts, outcome.vendor_message_id, finished)
 
     def _attempt(self, job: Job, outcome: Outcome, answered: tuple[str, str, int, int]) -> tuple[object, ...]:
         request, answer, at_ms, latency_ms = answered
