@@ -106,7 +106,8 @@ async def account_delete(call: Call, request: AccountDelete) -> ResultAnswer:
     """Delete up to 100 accounts with their devices and conversations; administrators stay."""
     _bounded(request.DeleteItem)
     user_ids = [item.UserID for item in request.DeleteItem]
-    await call.hub.sessions.forget_account(call.app, [user_id for user_id in user_ids if user_id not in call.app.admins])
+    known = await call.hub.accounts.check(call.app, user_ids)
+    await call.hub.sessions.forget_account(call.app, sorted(known.difference(call.app.admins)))
     results = await call.hub.accounts.delete(call.app, user_ids)
     items = []
     for user_id in user_ids:
