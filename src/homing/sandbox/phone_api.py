@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .manifest import DEFAULT_MANIFEST, BadManifest, Manifest, read_manifest
+from .manifest import ACTION_VIEW, DEFAULT_MANIFEST, BadManifest, Manifest, read_manifest
 from .phones import APP_STATES, IMPORTANCES, LOCK_SCREEN, NO_MANIFEST_BRANDS, NOTIFICATIONS_OFF_BRANDS, Phone, PhoneChannel, TrayItem
 from .world import MAX_PHONES, World
 
@@ -118,6 +118,17 @@ def phone_json(phone: Phone, *, with_tray: bool = True) -> dict[str, Any]:
         answer["tray"] = tray_json(phone)
         answer["app_messages"] = list(phone.app_messages)
     return answer
+
+
+def intent_uri_of(phone: Phone) -> str | None:
+    """A click value that opens the first page of the app that takes data, in the form of the seed page."""
+    for activity in phone.manifest.activities if phone.manifest is not None else ():
+        for filter_ in activity.filters:
+            if activity.exported and ACTION_VIEW in filter_.actions and filter_.schemes and filter_.hosts:
+                host, path = sorted(filter_.hosts)[0][0], next((v for kind, v in filter_.paths if kind in ("path", "pathPrefix")), "")
+                fields = f"scheme={sorted(filter_.schemes)[0]};launchFlags=0x4000000;component={phone.package}/{activity.name};end"
+                return f"intent://{host}{path}#Intent;{fields}"
+    return None
 
 
 def tray_json(phone: Phone) -> list[dict[str, Any]]:

@@ -101,7 +101,10 @@ class HuaweiSimulator:
             "client_id": app.app_id,
             "client_secret": app.client_secret,
             "category": "IM",
+            "badge_class": phone.launcher,
             "package_name": app.package,
+            "callback_user": app.receipts_user,
+            "callback_key": app.receipts_key,
             "base_url": url,
             "auth_url": url,
         }
