@@ -188,11 +188,11 @@ def test_no_collapse_id_no_header():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    title=st.text(max_size=3000),
-    body=st.text(max_size=3000),
-    ext=st.text(max_size=3000),
-    other=st.text(max_size=3000),
-    conversation=st.text(max_size=60),
+    title=st.text(st.characters(), max_size=3000),
+    body=st.text(st.characters(), max_size=3000),
+    ext=st.text(st.characters(), max_size=3000),
+    other=st.text(st.characters(), max_size=3000),
+    conversation=st.text(st.characters(), max_size=60),
 )
 def test_any_text_gives_a_payload_within_4096_bytes(title, body, ext, other, conversation):
     note = notification(

@@ -146,6 +146,22 @@ def test_a_data_message_carries_everything_as_strings():
     assert all(isinstance(value, str) for value in sent["data"].values())
 
 
+def test_android_v2_is_a_remote_notification_without_a_priority():
+    (request,) = render(notification(), certificate(message_type="android_v2", channel_id="im"))
+    sent = message(request)
+    assert set(sent) == {"token", "data", "android_v2"}
+    assert "priority" not in sent["android_v2"]
+    shown = sent["android_v2"]["remote_notification"]["notification"]
+    assert (shown["title"], shown["channel_id"], shown["id"]) == ("Li Lei", "im", 481516)
+
+
+def test_installation_ids_are_addressed_as_fid():
+    (request,) = render(notification(), certificate(address="fid"))
+    assert message(request)["fid"] == TARGET.token
+    assert "token" not in message(request)
+    assert answer(400, error("INVALID_ARGUMENT", details=[violation("message.fid")])).kind is OutcomeKind.TOKEN_DEAD
+
+
 @pytest.mark.parametrize(("seconds", "ttl"), [(0, "0s"), (-5, "0s"), (60, "60s"), (40 * 86_400, "2419200s")])
 def test_the_time_to_live_is_kept_within_the_vendors_bounds(seconds, ttl):
     (request,) = render(notification(expires_at_ms=NOW_MS + seconds * 1000), certificate())
@@ -176,7 +192,7 @@ texts = st.text(st.characters(), max_size=3000)
 
 @settings(max_examples=60, deadline=None)
 @given(title=texts, body=texts, ext=texts, image=st.text(max_size=3000))
-@pytest.mark.parametrize("message_type", ["notification", "data"])
+@pytest.mark.parametrize("message_type", ["notification", "data", "android_v2"])
 def test_any_text_gives_a_request_within_the_limit(message_type, title, body, ext, image):
     wishes = OfflinePushInfo(AndroidInfo=AndroidInfo(GoogleImage="https://" + image, Sound=image, GoogleChannelID=image))
     note = notification(title=title, body=body, ext=ext, wishes=wishes)

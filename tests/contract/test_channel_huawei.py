@@ -212,10 +212,10 @@ def test_test_messages_and_offline_merging_are_options():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    title=st.text(max_size=3000),
-    body=st.text(max_size=3000),
-    ext=st.text(max_size=3000),
-    other=st.text(max_size=2000),
+    title=st.text(st.characters(), max_size=3000),
+    body=st.text(st.characters(), max_size=3000),
+    ext=st.text(st.characters(), max_size=3000),
+    other=st.text(st.characters(), max_size=2000),
     style=st.integers(0, 1),
     ext_in_intent=st.integers(0, 1),
     page=st.booleans(),

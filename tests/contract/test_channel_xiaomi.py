@@ -246,10 +246,10 @@ def test_a_callback_that_is_too_long_is_left_out_and_told():
 
 @settings(max_examples=80, deadline=None)
 @given(
-    title=st.text(max_size=2000),
-    body=st.text(max_size=2000),
-    ext=st.text(max_size=4000),
-    other=st.text(max_size=1000),
+    title=st.text(st.characters(), max_size=2000),
+    body=st.text(st.characters(), max_size=2000),
+    ext=st.text(st.characters(), max_size=4000),
+    other=st.text(st.characters(), max_size=1000),
     values=st.dictionaries(st.text(max_size=20), st.text(max_size=300), max_size=12),
 )
 def test_any_text_gives_a_form_within_the_limits(title, body, ext, other, values):

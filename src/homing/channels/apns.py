@@ -180,7 +180,7 @@ _BY_REASON: Final[dict[str, _Meaning]] = {
     "MethodNotAllowed": _REFUSED,
     "ExpiredProviderToken": _Meaning(OutcomeKind.AUTH_EXPIRED, reconnect=True),  # the connection stays wedged
     "UnrelatedKeyIdInToken": _Meaning(OutcomeKind.UNKNOWN, reconnect=True),  # bound to another key: a new connection, once
-    "TooManyRequests": _Meaning(OutcomeKind.THROTTLED, wait=10.0),
+    "TooManyRequests": _Meaning(OutcomeKind.THROTTLED),  # one device's limit: no wait that would hold everybody up
     "TooManyProviderTokenUpdates": _Meaning(OutcomeKind.THROTTLED, reconnect=True, wait=60.0),
     "IdleTimeout": _Meaning(OutcomeKind.VENDOR_DOWN, reconnect=True),
     "InternalServerError": _Meaning(OutcomeKind.VENDOR_DOWN),
@@ -194,7 +194,7 @@ _BY_STATUS: Final[dict[int, _Meaning]] = {
     405: _REFUSED,
     410: _Meaning(OutcomeKind.TOKEN_DEAD, evidence=Evidence.REQUEST),
     413: _REFUSED,
-    429: _Meaning(OutcomeKind.THROTTLED, wait=10.0),
+    429: _Meaning(OutcomeKind.THROTTLED),
     503: _Meaning(OutcomeKind.VENDOR_DOWN, reconnect=True),
 }
 

@@ -93,11 +93,11 @@ def cut_units(text: str, limit: int) -> str:
     """
     if _units(text) <= limit:
         return text
-    low, high = 0, limit
-    while low < high:  # the longest cut that fits
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _units(cut(text, middle)) <= limit else (low, middle - 1)
-    return cut(text, low)
+    keep, shorter = limit, cut(text, limit)
+    while (units := _units(shorter)) > limit:
+        keep = min(keep - 1, keep * limit // units)
+        shorter = cut(text, keep)
+    return shorter
 
 
 def _units(text: str) -> int:

@@ -32,6 +32,7 @@ _ASSERTION_SECONDS: Final = 3600
 _MAX_TTL_SECONDS: Final = 2_419_200  # 28 days
 _MESSAGE_LIMIT_BYTES: Final = 3584  # section 3.6: the 4096 bytes are counted by an unpublished rule, so stay below
 _MAX_INT32: Final = 2**31 - 1
+_MESSAGE_TYPES: Final = ("notification", "data", "android_v2")
 
 
 class FcmCredentials(CommonCredentials, frozen=True, kw_only=True):
@@ -58,11 +59,21 @@ class FcmOptions(CommonOptions, frozen=True, kw_only=True):
         field(
             "Message type",
             "消息类型",
-            "notification: Android shows it; data: the app is woken and shows it",
-            "notification：系统展示；data：唤醒应用由应用展示",
-            choices=("notification", "data"),
+            "notification: Android shows it; data: the app is woken and shows it; android_v2: notification for SDKs of 2026",
+            "notification：系统展示；data：唤醒应用由应用展示；android_v2：同 notification，需 2026 年的 SDK",
+            choices=("notification", "data", "android_v2"),
         ),
     ] = "notification"
+    address: Annotated[
+        str,
+        field(
+            "Address",
+            "地址类型",
+            "What the app reports: a registration token, or a Firebase installation ID",
+            "应用上报的是注册 token 还是 Firebase 安装 ID（fid）",
+            choices=("token", "fid"),
+        ),
+    ] = "token"
 
 
 class ServiceAccount(msgspec.Struct, frozen=True):
@@ -188,8 +199,10 @@ class FcmChannel:
         options: FcmOptions = certificate.options
         found = _account_problems(certificate.credentials.service_account)
         found += common_problems(options, self.capabilities)
-        if options.message_type not in {"notification", "data"}:
-            found.append(FieldProblem("message_type", "message_type is neither notification nor data", "Use one of the two"))
+        if options.message_type not in _MESSAGE_TYPES:
+            found.append(FieldProblem("message_type", f"message_type is none of {', '.join(_MESSAGE_TYPES)}", "Use one of them"))
+        if options.address not in {"token", "fid"}:
+            found.append(FieldProblem("address", "address is neither token nor fid", "Use one of the two"))
         if options.click_action == "page" and options.click_value and not _intent_action(options):
             found.append(
                 FieldProblem("click_value", "FCM opens a page by its intent action, and click_value has none", "Pass the action's name")
@@ -296,7 +309,7 @@ def _assertion(prepared: _Prepared, now: int) -> str:
 def _message(notification: Notification, content: Content, options: FcmOptions, action: str, now_ms: int) -> dict[str, Any]:
     """The message but for its target and push_id (sections 3.1 and 3.2)."""
     ttl = min(notification.ttl_seconds(now_ms), _MAX_TTL_SECONDS)
-    android: dict[str, Any] = {"priority": "high" if notification.notification_class == "private" else "normal", "ttl": f"{ttl}s"}
+    android: dict[str, Any] = {"ttl": f"{ttl}s"}
     if options.package_name:
         android["restricted_package_name"] = options.package_name
     data: dict[str, str] = {}
@@ -307,15 +320,19 @@ def _message(notification: Notification, content: Content, options: FcmOptions, 
         data["push_id"] = ""
         data["conv"] = notification.conversation_id
     shown = _shown(notification, options, action)
-    if options.message_type == "data":
-        data |= _shown_by_the_app(content, shown)
-        return {"token": "", "data": data, "android": android}
-    base_part = {"title": content.title, "body": content.body}
+    texts = {"title": content.title, "body": content.body}
     if content.image:
-        base_part["image"] = content.image
+        texts["image"] = content.image
+    if options.message_type == "android_v2":  # urgent by itself, and refused with a priority (section 3.4)
+        android["remote_notification"] = {"notification": texts | shown | {"id": notification.notify_id}}
+        return {options.address: "", "data": data, "android_v2": android}
+    android["priority"] = "high" if notification.notification_class == "private" else "normal"
+    if options.message_type == "data":  # everything as strings: any other type is refused (section 7)
+        data |= {key: str(value) for key, value in (texts | shown).items()}
+        return {options.address: "", "data": data, "android": android}
     if shown:
         android["notification"] = shown
-    return {"token": "", "notification": base_part, "data": data, "android": android}
+    return {options.address: "", "notification": texts, "data": data, "android": android}
 
 
 def _shown(notification: Notification, options: FcmOptions, action: str) -> dict[str, Any]:
@@ -335,12 +352,6 @@ def _shown(notification: Notification, options: FcmOptions, action: str) -> dict
     return shown
 
 
-def _shown_by_the_app(content: Content, shown: dict[str, Any]) -> dict[str, str]:
-    """A data message carries everything as strings: any other type is refused (section 7)."""
-    texts = {"title": content.title, "body": content.body, "image": content.image}
-    return {key: value for key, value in texts.items() if value} | {key: str(value) for key, value in shown.items()}
-
-
 class _Job(msgspec.Struct, frozen=True):
     """One notification on its way to its targets through one certificate."""
 
@@ -358,10 +369,10 @@ class _Job(msgspec.Struct, frozen=True):
         image = image_wish(notification.wishes.AndroidInfo.GoogleImage)
         content = Content(notification.title, notification.body, notification.ext, image)
         message = self.message(content)
-        envelope, data = {"message": message}, message["data"]
+        envelope, data, address = {"message": message}, message["data"], self.options.address
         bodies = []
         for target in targets:
-            message["token"] = target.token
+            message[address] = target.token
             data["push_id"] = str(target.push_id)
             body = _encode(envelope)
             limit = _MESSAGE_LIMIT_BYTES + len(target.token)
@@ -371,7 +382,7 @@ class _Job(msgspec.Struct, frozen=True):
     def shrunk(self, content: Content, target: Target, limit: int) -> bytes:
         def encode(smaller: Content) -> bytes:
             message = self.message(smaller)
-            message["token"] = target.token
+            message[self.options.address] = target.token
             if smaller.ours:
                 message["data"]["push_id"] = str(target.push_id)
             return _encode({"message": message})
