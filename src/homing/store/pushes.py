@@ -68,9 +68,9 @@ _INSERT = Bulk(
         ("finished_at_ms", "bigint"),
     ],
     "INSERT INTO push (push_id, sdkappid, message_id, user_id, device_id, state, reason, inputs, business_id, channel, notification_class, "
-    "token, badge, due_at_ms, expires_at_ms, owner, replaces, created_at_ms, finished_at_ms) SELECT push_id, sdkappid, message_id, user_id, "
-    "device_id, state, reason, inputs, business_id, channel, notification_class, token, badge, due_at_ms, expires_at_ms, owner, replaces, "
-    "created_at_ms, finished_at_ms FROM k",
+    "token, badge, due_at_ms, expires_at_ms, owner, replaces, created_at_ms, finished_at_ms) "
+    "SELECT push_id, sdkappid, message_id, user_id, device_id, state, reason, inputs, business_id, channel, notification_class, "
+    "token, badge, due_at_ms, expires_at_ms, owner, replaces, created_at_ms, finished_at_ms FROM k",
 )
 _ACKNOWLEDGE = Bulk(
     "pushes.acknowledge",

@@ -203,7 +203,6 @@ attempt = sa.Table(
     _col("detail", Text),
     _col("request", Text),
     _col("answer", Text),
-    sqlite_with_rowid=False,
 )
 
 receipt = sa.Table(
