@@ -1,0 +1,1 @@
+"""Where vendors report what became of a push."""
