@@ -104,7 +104,7 @@ class Node:
             history=History(database, clock, ids, bus),
             delivery=Delivery(database=database, clock=clock),
             dispatch=dispatch,
-            receipts=Receipts(database=database, clock=clock, certificates=certificates),
+            receipts=Receipts(database=database, clock=clock, ids=ids, certificates=certificates),
             explain=Explain(database, clock),
         )
 
@@ -118,6 +118,7 @@ class Node:
         hub = self.hub
         await hub.messaging.drain()
         await hub.delivery.drain()
+        await hub.receipts.drain()
         await hub.dispatch.stop(self.config.drain_seconds)
         await self._grants.aclose()
         await self._transport.aclose(grace_seconds=1.0)
