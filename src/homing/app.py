@@ -32,6 +32,7 @@ from homing.services.logins import VendorLogins
 from homing.services.messaging import Messaging
 from homing.services.receipts import Receipts
 from homing.services.recorder import Recorder
+from homing.services.retention import Retention
 from homing.services.sessions import Sessions
 from homing.services.verdicts import Verdicts
 from homing.store.engine import Database, StoreRefused
@@ -87,6 +88,9 @@ class Node:
             verdicts=verdicts,
             on_stored=self.counters.stored,
         )
+        self._retention = Retention(
+            database=database, clock=clock, keep_messages_days=config.keep_messages_days, keep_pushes_days=config.keep_pushes_days
+        )
         messaging = Messaging(database=database, ids=ids, node_id=node_id, clock=clock, outgoing=dispatch)
         self.hub = Hub(
             clock=clock,
@@ -112,10 +116,12 @@ class Node:
         """Begin to work."""
         await self.hub.bus.start()
         await self.hub.dispatch.start()
+        self._retention.start()
 
     async def stop(self) -> None:
         """Finish what is in flight; the rest is durable."""
         hub = self.hub
+        self._retention.stop()
         await hub.messaging.drain()
         await hub.delivery.drain()
         await hub.receipts.drain()

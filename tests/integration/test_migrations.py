@@ -32,11 +32,11 @@ def test_the_migrations_build_the_declared_schema(tmp_path: Path) -> None:
     with engine.begin() as connection:
         migrating.upgrade(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        built: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all())  # type: ignore[arg-type]
+        built: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all())
     declared = sa.create_engine("sqlite://")
     with declared.begin() as connection:
         metadata.create_all(connection)
-        wanted: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all())  # type: ignore[arg-type]
+        wanted: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all())
     engine.dispose()
     declared.dispose()
     built.pop("alembic_version")
