@@ -47,29 +47,34 @@ class RestV4:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
-        command = None
         try:
             command = _route(scope["method"], scope["path"])
-            call = await self._gate.admit(scope["query_string"])
-            body = await _read(receive, command.max_body_bytes)
-            request = command.decoder.decode(body)
-            if command.check_size is not None:
-                command.check_size(request, len(body))
-            return encode(await command.run(call, request))
+        except Refused as error:
+            return refusal(error)
+        try:
+            return await self._run(command, scope["query_string"], receive)
         except Refused as error:
             return refusal(error)
         except StoreBusy as error:
-            log.warning("the store is busy: %s", error)
+            log.debug("the store is busy: %s", error)
             return failure(TOO_FAST, "")
+        except OverflowError:
+            # JSON knows no largest integer, but what cannot be written again cannot be stored.
+            return refusal(Refused(command.family.bad_field, "an integer has more than 64 bits"))
         except _Gone:
             raise
         except Exception:
-            return self._failed(command)
+            request_id = f"{self._hub.ids.next():x}"
+            log.exception("request %s failed: %s", request_id, command.path)
+            return failure(command.family.internal, f"request id {request_id}")
 
-    def _failed(self, command: Command | None) -> bytes:
-        request_id = f"{self._hub.ids.next():x}"
-        log.exception("request %s failed: %s", request_id, "?" if command is None else command.path)
-        return failure((command or next(iter(ROUTES.values()))).family.internal, f"request id {request_id}")
+    async def _run(self, command: Command, query: bytes, receive: Receive) -> bytes:
+        call = await self._gate.admit(query)
+        body = await _read(receive, command.max_body_bytes)
+        request = command.decoder.decode(body)
+        if command.check_size is not None:
+            command.check_size(request, len(body))
+        return encode(await command.run(call, request))
 
 
 def _route(method: str, path: str) -> Command:

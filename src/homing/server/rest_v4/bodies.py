@@ -34,7 +34,6 @@ T = TypeVar("T")
 
 MAX_DEPTH = 64
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_HUGE_INTEGER = re.compile(rb"\d{19}")
 _PATH = re.compile(r" - at `(\$[^`]*)`\Z")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _FIELD = re.compile(r"\$\.(\w+)")
@@ -79,14 +78,11 @@ class BodyDecoder(Generic[T]):
         if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth_of(body) > MAX_DEPTH:
             raise Refused(self._family.bad_json, f"it is nested deeper than {MAX_DEPTH} levels")
         try:
-            request = self._typed(body)
+            return self._typed(body)
         except msgspec.ValidationError as error:
             raise self._refusal(str(error)) from None
         except (ValueError, RecursionError) as error:  # not JSON; an integer of thousands of digits
             raise Refused(self._family.bad_json, str(error)) from None
-        if _HUGE_INTEGER.search(body):
-            self._check_integers(request)
-        return request
 
     def _typed(self, body: bytes) -> T:
         try:
@@ -95,13 +91,6 @@ class BodyDecoder(Generic[T]):
             if b"null" not in body:
                 raise
         return msgspec.convert(_without_nulls(msgspec.json.decode(body)), self._kind)
-
-    def _check_integers(self, request: T) -> None:
-        """An integer that cannot be written again cannot be stored either."""
-        try:
-            msgspec.json.encode(request)
-        except OverflowError:
-            raise Refused(self._family.bad_field, "an integer has more than 64 bits") from None
 
     def _refusal(self, text: str) -> Refused:
         where = _PATH.search(text)
