@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from homing.channels.answers import integer, json_object, one_line, retry_after
 from homing.channels.base import CommonOptions
 from homing.channels.clicks import page_action, page_intent
-from homing.channels.content import Content, cut_units, fit, image_wish, wish, without_suffix
+from homing.channels.content import Content, cut_units, fit, image_wish, raw_sound, wish
 from homing.channels.urls import auth_endpoint, receipt_url, url_problem
 
 
@@ -60,10 +60,19 @@ def test_pictures_are_https_and_of_a_sane_length(url, kept):
 
 
 @pytest.mark.parametrize(
-    ("sound", "name"), [("ring.mp3", "ring"), ("ring", "ring"), (".hidden", ".hidden"), ("a.b.caf", "a.b"), ("x.", "x.")]
+    ("wanted", "certificates", "name"),
+    [
+        ("ring.mp3", "", "ring"),
+        ("", "/raw/ring", "ring"),
+        ("ring", "other", "ring"),
+        ("no such:name", "other.wav", "other"),
+        ("长", "", ""),
+        ("default", "other", ""),
+        ("a" * 200, "", ""),
+    ],
 )
-def test_raw_resources_are_named_without_their_suffix(sound, name):
-    assert without_suffix(sound) == name
+def test_raw_resources_are_named_without_their_suffix(wanted, certificates, name):
+    assert raw_sound(wanted, certificates) == name
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -12,6 +13,7 @@ from homing.rules.text import clean, cut, cut_bytes
 # Wishes come from a message of up to 12 KB: beyond these sizes no vendor takes them, so they are dropped.
 MAX_IMAGE_BYTES = 1024
 MAX_NAME_BYTES = 128
+_RESOURCE = re.compile(r"[A-Za-z0-9_]{1,100}")
 _SMALLEST_BODY_BYTES = 48
 _SMALLEST_TITLE_BYTES = 48
 
@@ -80,8 +82,21 @@ def image_wish(value: str) -> str:
     return wish(value, "", MAX_IMAGE_BYTES) if value.startswith("https://") else ""
 
 
+def raw_sound(value: str, certificate_value: str) -> str:
+    """The raw resource to play, the message's over the certificate's, "" for the phone's own tone.
+
+    Android looks resources up without their file suffix. A name that no resource can have is passed over: some vendors
+    refuse the whole message for it.
+    """
+    for name in (value, certificate_value):
+        stem = without_suffix(name.removeprefix("/raw/"))
+        if _RESOURCE.fullmatch(stem):
+            return "" if stem == "default" else stem
+    return ""
+
+
 def without_suffix(sound: str) -> str:
-    """The name of a raw resource: Android looks sounds up without their file suffix."""
+    """A file name without its suffix."""
     stem, dot, suffix = sound.rpartition(".")
     return stem if dot and stem and suffix.isalnum() and len(suffix) <= 5 else sound
 

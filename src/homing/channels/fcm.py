@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from homing.channels.answers import ext_text, integer, json_object, one_line, retry_after, text
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
-from homing.channels.content import Content, cleaned, fit, image_wish, wish, without_suffix
+from homing.channels.content import Content, cleaned, fit, image_wish, raw_sound, wish
 from homing.channels.statics import Statics
 from homing.channels.urls import auth_endpoint, base, url_problem
 from homing.model.certificates import Certificate
@@ -341,8 +341,8 @@ def _shown(notification: Notification, options: FcmOptions, action: str) -> dict
     shown: dict[str, Any] = {}
     if channel := wish(wishes.GoogleChannelID, options.channel_id):
         shown["channel_id"] = channel
-    if sound := wish(wishes.Sound, options.sound):
-        shown["sound"] = without_suffix(sound)
+    if sound := raw_sound(wishes.Sound, options.sound) or ("default" if wishes.Sound or options.sound else ""):
+        shown["sound"] = sound
     if notification.collapse_id:
         shown["tag"] = notification.collapse_id
     if action:

@@ -14,7 +14,7 @@ from homing.channels.answers import ext_text, integer, json_object, one_line, re
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
 from homing.channels.clicks import opens_page, page_action, page_intent, page_problem
-from homing.channels.content import Content, cleaned, fit, image_wish, wish, without_suffix
+from homing.channels.content import Content, cleaned, fit, image_wish, raw_sound, wish
 from homing.channels.statics import Statics
 from homing.channels.urls import auth_endpoint, base
 from homing.model.certificates import Certificate
@@ -308,9 +308,8 @@ class _Job(msgspec.Struct, frozen=True):
         shown: dict[str, Any] = {"title": content.title, "body": content.body, "notify_id": notification.notify_id & 0x7FFFFFFF}
         if content.image:
             shown["image"] = content.image
-        sound = without_suffix(wish(wishes.Sound, options.sound))
-        if sound and sound != "default":
-            shown |= {"default_sound": False, "sound": sound if sound.startswith("/raw/") else f"/raw/{sound}"}
+        if sound := raw_sound(wishes.Sound, options.sound):
+            shown |= {"default_sound": False, "sound": f"/raw/{sound}"}
         if channel := wish(wishes.HuaWeiChannelID, options.channel_id):
             shown["channel_id"] = channel
         importance = wishes.HuaWeiImportance if wishes.HuaWeiImportance in _IMPORTANCES else options.importance

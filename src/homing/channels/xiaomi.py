@@ -14,7 +14,7 @@ from homing.channels.answers import ext_text, json_object, one_line, retry_after
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
 from homing.channels.clicks import page_intent, page_problem
-from homing.channels.content import Content, cleaned, cut_units, fit, wish, without_suffix
+from homing.channels.content import Content, cleaned, cut_units, fit, raw_sound, wish
 from homing.channels.statics import Statics
 from homing.channels.urls import base, receipt_url
 from homing.model.certificates import Certificate
@@ -313,10 +313,8 @@ class _Job(msgspec.Struct, frozen=True):
 
     def sound(self) -> str:
         """A raw resource of the app; since Android 8 the channel's tone wins (section 3)."""
-        name = without_suffix(wish(self.notification.wishes.AndroidInfo.Sound, self.options.sound)).removeprefix("/raw/")
-        if not name or name == "default" or not self.options.package_name:
-            return ""
-        return name if name.startswith("android.resource://") else f"android.resource://{self.options.package_name}/raw/{name}"
+        name, package = raw_sound(self.notification.wishes.AndroidInfo.Sound, self.options.sound), self.options.package_name
+        return f"android.resource://{package}/raw/{name}" if name and package else ""
 
     def own(self, content: Content, push_id: str) -> tuple[dict[str, str], str]:
         """Our extras within their limit, and the payload: it takes an ext that is too long for the extras."""

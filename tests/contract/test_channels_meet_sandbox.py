@@ -1,0 +1,166 @@
+"""Both ends of a vendor's protocol against one another: the channels and the simulators share no code, only the vendor sheet."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homing.channels.base import Channel
+from homing.channels.fields import build
+from homing.channels.registry import CHANNELS
+from homing.model.certificates import Certificate
+from homing.model.notification import Notification, Target
+from homing.model.outcome import Grant, Outcome, OutcomeKind, VendorRequest, VendorResponse
+from homing.model.push_info import AndroidInfo, OfflinePushInfo
+from homing.sandbox.base import SimRequest
+from homing.sandbox.phone_api import create_phone
+from homing.sandbox.server import simulators
+from homing.sandbox.tap import open_notification
+from homing.sandbox.world import World
+
+EXT = '{"entity":{"action":1,"chatType":1,"content":"hi","nickname":"Ann","sendTime":0,"sender":"ann","version":1}}'
+SIMULATED = {simulator.name: simulator.brands[0] for simulator in simulators(World())}
+THERE = [name for name in CHANNELS if name in SIMULATED]
+
+
+class Clock:
+    def now_ms(self) -> int:
+        return 1_795_000_000_000
+
+    def monotonic(self) -> float:
+        return 1_795_000_000.0
+
+
+class Pair:
+    """A channel with a certificate for a phone of the sandbox."""
+
+    def __init__(self, name: str, **options: str) -> None:
+        self.world = World(clock=Clock(), base_url="http://127.0.0.1:9", apns_url="http://127.0.0.1:9")
+        for simulator in simulators(self.world):
+            self.world.add_vendor(simulator)
+        self.channel: Channel = CHANNELS[name]
+        self.simulator = self.world.vendors[name]
+        self.phone = create_phone(self.world, {"brand": SIMULATED[name]})
+        hint = self.simulator.business_hint(self.phone)
+        built = build(self.channel, hint["settings"] | hint["files"] | options)
+        assert isinstance(built, tuple), built
+        self.certificate = Certificate(1400000001, 1, name, name, *built)
+        self.grant = self.log_in()
+
+    @property
+    def now_ms(self) -> int:
+        return self.world.clock.now_ms()
+
+    def ask(self, request: VendorRequest) -> VendorResponse:
+        parts = urlsplit(request.url)
+        query = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
+        asked = SimRequest(request.method, parts.path, query, dict(request.headers), request.body, "2" if request.http2 else "1.1")
+        assert self.simulator.matches(asked)
+        answer = asyncio.run(self._handle(asked))
+        return VendorResponse(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
+
+    async def _handle(self, asked: SimRequest) -> Any:
+        return await self.simulator.handle(asked)
+
+    def log_in(self) -> Grant | None:
+        asked = self.channel.login(self.certificate, self.now_ms)
+        if not isinstance(asked, VendorRequest):
+            return asked
+        grant = self.channel.read_login(self.certificate, self.ask(asked), self.now_ms)
+        assert isinstance(grant, Grant), grant
+        return grant
+
+    def send(self, note: Notification, *tokens: str, grant: Grant | None = None) -> list[Outcome]:
+        targets = [Target(number, token) for number, token in enumerate(tokens or (self.phone.token,), 1)]
+        outcomes: list[Outcome] = []
+        for request in self.channel.render(note, targets, self.certificate, grant or self.grant, self.now_ms):
+            outcomes += self.channel.interpret(request, self.ask(request), self.now_ms)
+        return outcomes
+
+
+def notification(**changes: Any) -> Notification:
+    values: dict[str, Any] = {
+        "title": "Ann",
+        "body": "see you at eight",
+        "ext": EXT,
+        "conversation_id": "c2c_ann",
+        "msg_id": "144115-1732437600-88",
+        "notify_id": 481516,
+        "collapse_id": "c2c_ann",
+        "wishes": OfflinePushInfo(),
+        "expires_at_ms": Clock().now_ms() + 86_400_000,
+        "badge": 7,
+    }
+    return Notification(**(values | changes))
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_a_notification_is_shown_and_its_tap_hands_over_the_ext(name):
+    pair = Pair(name)
+    (outcome,) = pair.send(notification())
+    assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+    assert outcome.vendor_message_id
+    (item,) = pair.phone.tray
+    assert (item.notice.title, item.notice.body) == ("Ann", "see you at eight")
+    tapped = open_notification(pair.phone, item.notice)
+    assert tapped.error is None
+    assert pair.channel.parse_extras(tapped.extras) == EXT
+
+
+@pytest.mark.parametrize("name", [name for name in THERE if "page" in CHANNELS[name].capabilities.click_actions and name != "fcm"])
+def test_a_tap_opens_the_certificates_page(name):
+    page = (
+        "intent://com.tencent.qcloud/detail#Intent;scheme=pushscheme;launchFlags=0x4000000;"
+        "component=com.tencent.qcloud.tim.tuikit/com.tencent.qcloud.tim.demo.main.MainActivity;end"
+    )
+    pair = Pair(name, click_action="page", click_value=page)
+    assert pair.send(notification())[0].kind is OutcomeKind.ACCEPTED
+    tapped = open_notification(pair.phone, pair.phone.tray[0].notice)
+    assert tapped.error is None
+    assert tapped.activity == "com.tencent.qcloud.tim.demo.main.MainActivity"
+    assert pair.channel.parse_extras(tapped.extras) == EXT
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_unknown_tokens_are_found_dead_and_good_ones_beside_them_are_not(name):
+    pair = Pair(name)
+    good, bad = pair.send(notification(), pair.phone.token, "0" * 64)
+    assert (good.kind, bad.kind) == (OutcomeKind.ACCEPTED, OutcomeKind.TOKEN_DEAD)
+
+
+@pytest.mark.parametrize("name", [name for name in THERE if CHANNELS[name].capabilities.login_token_seconds])
+def test_a_worthless_grant_is_told_as_such(name):
+    pair = Pair(name)
+    (outcome,) = pair.send(notification(), grant=Grant("worthless", pair.now_ms + 1))
+    assert outcome.kind in {OutcomeKind.AUTH_EXPIRED, OutcomeKind.CREDENTIALS_REFUSED}
+
+
+@pytest.mark.parametrize("name", THERE)
+@settings(max_examples=40, deadline=None)
+@given(
+    title=st.text(st.characters(), max_size=400),
+    body=st.text(st.characters(), max_size=5000),
+    ext=st.just(EXT) | st.text(max_size=5000),
+    ttl_seconds=st.integers(-10, 40 * 86_400),
+    badge=st.none() | st.integers(-5, 2**40),
+    notification_class=st.sampled_from(["private", "public"]),
+    sound=st.text(max_size=200),
+)
+def test_no_text_and_no_number_makes_a_vendor_refuse(name, title, body, ext, ttl_seconds, badge, notification_class, sound):
+    pair = Pair(name)
+    note = notification(
+        title=title,
+        body=body,
+        ext=ext,
+        expires_at_ms=pair.now_ms + ttl_seconds * 1000,
+        badge=badge,
+        notification_class=notification_class,
+        wishes=OfflinePushInfo(AndroidInfo=AndroidInfo(Sound=sound)),
+    )
+    (outcome,) = pair.send(note)
+    assert outcome.kind is OutcomeKind.ACCEPTED, outcome
