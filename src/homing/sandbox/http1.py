@@ -248,5 +248,6 @@ class Http1Server:
         for connection in list(self.connections):
             connection._transport.abort()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._server.wait_closed(), 2)
+            async with asyncio.timeout(2):
+                await self._server.wait_closed()
         self._server = None

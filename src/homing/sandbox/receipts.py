@@ -78,7 +78,8 @@ class ReceiptPoster:
         for wait_seconds in self._tries:
             await asyncio.sleep(wait_seconds)
             try:
-                status = await asyncio.wait_for(_post(post), POST_SECONDS)
+                async with asyncio.timeout(POST_SECONDS):  # wait_for may swallow the cancellation of aclose
+                    status = await _post(post)
             except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
                 continue
             if 200 <= status < 300:

@@ -153,7 +153,8 @@ class World:
     async def wait_for_news(self, timeout_seconds: float) -> bool:
         """Wait until something is published; False when nothing was in time."""
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._news.wait()
         except TimeoutError:
             return False
         return True
