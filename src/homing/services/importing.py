@@ -8,7 +8,7 @@ from homing.model.messages import MAX_LIFETIME_SECONDS, Draft, Message, MessageF
 from homing.model.problems import MSG_BAD_TIME, MSG_RECEIVER_UNKNOWN, MSG_SENDER_UNKNOWN, Refused
 from homing.rules.message_keys import content_crc
 from homing.store.engine import Tx
-from homing.store.history import is_imported
+from homing.store.history import is_imported, read_state
 from homing.store.messages import lock_accounts, save_batch
 
 FUTURE_SLACK_SECONDS = 60
@@ -53,7 +53,7 @@ async def file_message(tx: Tx, message: Message, *, count_unread: bool) -> bool:
     conversation = conversation_of(sender, receiver)
     if await is_imported(tx, sdkappid, conversation, message.seq, message.random, message.timestamp):
         return False
-    counted = int(count_unread and sender != receiver and not message.flags & MessageFlags.NO_UNREAD)
+    counted = int(count_unread and sender != receiver and await _is_unread(tx, message))
     places = {key: account.inbox_seq + 1 for key, account in accounts.items()}
     unread = {key: account.unread_total + (counted if key[1] == receiver else 0) for key, account in accounts.items()}
     last = message.message_id if count_unread else 0
@@ -80,3 +80,10 @@ async def file_message(tx: Tx, message: Message, *, count_unread: bool) -> bool:
         sides.append((sdkappid, sender, receiver, 0, last))
     await save_batch(tx, [row], sides, [(*key, unread[key], places[key]) for key in keys])
     return True
+
+
+async def _is_unread(tx: Tx, message: Message) -> bool:
+    if message.flags & MessageFlags.NO_UNREAD:
+        return False
+    state = await read_state(tx, message.sdkappid, message.to_account, message.from_account)
+    return state is None or message.timestamp > state.read_at

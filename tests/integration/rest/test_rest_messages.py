@@ -215,6 +215,13 @@ async def test_an_import_keeps_its_time_and_the_first_one_wins(rest: Any) -> Non
     assert (await rest.hub.history.unread(rest.apps.known[APP], "bob"))[0] == 1
 
 
+async def test_an_import_from_before_the_read_mark_is_read(rest: Any) -> None:
+    await rest.ok(SEND, _body())
+    await rest.ok("openim/admin_set_msg_read", {"Report_Account": "bob", "Peer_Account": "alice"})
+    await rest.ok(IMPORT, _body(SyncFromOldSystem=1, MsgTimeStamp=rest.now - 5))
+    assert (await rest.hub.history.unread(rest.apps.known[APP], "bob"))[0] == 0
+
+
 async def test_history_imports_are_neither_unread_nor_new(rest: Any) -> None:
     await rest.ok(IMPORT, _body(SyncFromOldSystem=2, MsgTimeStamp=rest.now - 10))
     assert await _inbox(rest, "bob") == []

@@ -33,7 +33,7 @@ class Withdraw(msgspec.Struct):
 
 
 class SetRead(msgspec.Struct):
-    """Whose conversation was read, and up to when (unix seconds, default now)."""
+    """Whose conversation was read, and up to when (unix seconds; 0 or left out: now)."""
 
     Report_Account: str = ""
     Peer_Account: str = ""
@@ -121,7 +121,7 @@ async def admin_set_msg_read(call: Call, request: SetRead) -> Answer:
     """Mark everything as read that a peer wrote up to a time."""
     _require("Report_Account", request.Report_Account)
     _require("Peer_Account", request.Peer_Account)
-    await call.hub.history.mark_read(call.app, request.Report_Account, request.Peer_Account, request.MsgReadTime)
+    await call.hub.history.mark_read(call.app, request.Report_Account, request.Peer_Account, request.MsgReadTime or None)
     return Answer()
 
 
@@ -131,9 +131,9 @@ async def get_c2c_unread_msg_num(call: Call, request: UnreadQuery) -> UnreadAnsw
         raise Refused(MSG_BAD_RECEIVER)
     if not is_user_id(request.To_Account):
         raise Refused(MSG_SENDER_UNKNOWN)
-    peers = request.Peer_Account
-    if peers is not None and not 0 < len(peers) <= MAX_PEERS:
-        raise Refused(MSG_TOO_MANY_ACCOUNTS, f"$.Peer_Account: {len(peers)} accounts", cure=f"Pass 1 to {MAX_PEERS} peers, or none")
+    peers = request.Peer_Account or None  # several client libraries write an empty array for "all"
+    if peers is not None and len(peers) > MAX_PEERS:
+        raise Refused(MSG_TOO_MANY_ACCOUNTS, f"$.Peer_Account: {len(peers)} accounts", cure=f"Pass at most {MAX_PEERS} peers")
     possible = None if peers is None else [peer for peer in peers if is_user_id(peer)]
     total, counts = await call.hub.history.unread(call.app, request.To_Account, possible)
     if peers is None:
