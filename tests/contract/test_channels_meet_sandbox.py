@@ -164,3 +164,14 @@ def test_no_text_and_no_number_makes_a_vendor_refuse(name, title, body, ext, ttl
     )
     (outcome,) = pair.send(note)
     assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+
+
+@pytest.mark.parametrize("body", ["see you", "👍", "你好🌹 " * 80, "\u0378\ue000"])
+def test_a_template_takes_every_chat_text(body):
+    first = Pair("xiaomi")
+    template = first.simulator.business_hint(first.phone)["templates"][0]
+    options = {"template_id": template["template_id"], "channel_id": template["channel_id"]}
+    pair = Pair("xiaomi", template_param='{"nick":"{title}","content":"{body}"}', **options)
+    (outcome,) = pair.send(notification(body=body))
+    assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+    assert pair.phone.tray[0].notice.title.endswith("Ann")
