@@ -83,3 +83,16 @@ async def test_a_vendor_without_a_login_is_not_asked(step: Grant | None, clock: 
     found = await check_credentials(vendor, CERTIFICATE, line, clock)
     assert found.verdict is Verdict.NOT_ASKED
     assert line.sent == []
+
+
+async def test_a_clock_that_is_off_is_named_as_the_likely_cause(clock: Any) -> None:
+    refusal = Outcome(OutcomeKind.CREDENTIALS_REFUSED, "invalid_grant")
+    answer = VendorResponse(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, b"")
+    found = await _check(Vendor(LOGIN, refusal), answer, clock)
+    assert found.clock_off_seconds == -600
+    assert "600 seconds behind" in found.cure
+
+
+async def test_a_vendor_that_tells_no_time_or_nonsense_is_no_problem(clock: Any) -> None:
+    for headers in ({}, {"date": "yesterday"}):
+        assert (await _check(Vendor(LOGIN, Grant("t", 1)), VendorResponse(200, headers, b""), clock)).clock_off_seconds is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import msgspec
@@ -11,6 +12,8 @@ from homing.channels.base import Channel
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.outcome import FailureKind, Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+
+MAX_CLOCK_SECONDS = 60
 
 
 class Verdict(enum.StrEnum):
@@ -30,6 +33,7 @@ class VendorCheck(msgspec.Struct, frozen=True):
     cure: str = ""
     code: str = ""
     latency_ms: int = 0
+    clock_off_seconds: int | None = None  # this machine's clock against the vendor's; None: the vendor told no time
 
 
 class Transport(Protocol):
@@ -72,7 +76,22 @@ async def check_credentials(channel: Channel, certificate: Certificate, transpor
             answer.kind,
             latency_ms,
         )
-    return _read(channel, channel.read_login(certificate, answer, clock.now_ms()), answer.status, latency_ms)
+    found = _read(channel, channel.read_login(certificate, answer, clock.now_ms()), answer.status, latency_ms)
+    return _with_clock(found, answer, clock.now_ms())
+
+
+def _with_clock(found: VendorCheck, answer: VendorResponse, now_ms: int) -> VendorCheck:
+    """Vendors refuse log-ins that were signed at a wrong time, and seldom say so."""
+    try:
+        off = round(now_ms / 1000 - parsedate_to_datetime(answer.headers.get("date", "")).timestamp())
+    except ValueError:
+        return found
+    cure = found.cure
+    if abs(off) > MAX_CLOCK_SECONDS:
+        cure = (
+            f"This machine's clock is {abs(off)} seconds {'ahead' if off > 0 else 'behind'}: switch time synchronisation on. {cure}".strip()
+        )
+    return msgspec.structs.replace(found, clock_off_seconds=off, cure=cure)
 
 
 def _read(channel: Channel, outcome: Grant | Outcome, status: int, latency_ms: int) -> VendorCheck:
