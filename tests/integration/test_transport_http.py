@@ -91,6 +91,12 @@ class Seen:
     headers: dict[str, str]
     body: bytes
     version: str
+    team: str = ""  # common name of the client's certificate
+
+
+def team_of(transport: Any) -> str:
+    certificate = transport.get_extra_info("peercert") or {}
+    return next((value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"), "")
 
 
 @dataclass
@@ -204,7 +210,7 @@ class Http2(asyncio.Protocol):
         headers, body = self.streams.pop(stream_id)
         path = headers[":path"]
         plain = {k: v for k, v in headers.items() if not k.startswith(":")}
-        seen = Seen(self.number, headers[":method"], path, plain, bytes(body), "2")
+        seen = Seen(self.number, headers[":method"], path, plain, bytes(body), "2", team_of(self.transport))
         self.vendor.note(seen)
         if path == "/never":
             return
@@ -288,7 +294,7 @@ class Http1(asyncio.Protocol):
             return
         self.buffer = rest[length:]
         method, path, _ = first.split(" ")
-        seen = Seen(self.number, method, path, headers, rest[:length], "1.1")
+        seen = Seen(self.number, method, path, headers, rest[:length], "1.1", team_of(self.transport))
         self.vendor.note(seen)
         self.respond(seen)
 
@@ -549,6 +555,7 @@ async def test_after_a_connection_fell_silent_the_next_request_uses_a_new_one(se
 
 async def test_a_slow_answer_among_others_does_not_cost_the_connection(servers: Servers, transport: HttpTransport, ask: Any) -> None:
     vendor, how = await vendor_of(servers, "h2")
+    ok(await transport.send(ask(vendor, "/first", **how), pool="p"))
     slow = asyncio.ensure_future(transport.send(ask(vendor, "/never", timeout_seconds=0.3, **how), pool="p"))
     await vendor.until(1, "/never")
     await gather(transport, ask(vendor, "/echo", **how), 3)
@@ -615,6 +622,40 @@ async def test_mutual_tls_presents_the_certificate_of_the_request(
         answer = await transport.send(ask(vendor, http2=True, client_pem=pem, timeout_seconds=3.0), pool="p")
         assert failed(answer) in (FailureKind.TLS, FailureKind.CLOSED)
     assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("alpn", [("h2",), ("http/1.1",)])
+async def test_a_tls_session_of_one_team_is_never_resumed_for_another(
+    servers: Servers, transport: HttpTransport, ask: Any, authority: Authority, alpn: tuple[str, ...]
+) -> None:
+    vendor = await servers.tls(client_ca=authority.file, alpn=alpn)
+    for turn in range(3):
+        for team in ("red", "blue"):
+            request = ask(vendor, f"/{team}", client_pem=authority.issue(team).read_bytes())
+            ok(await transport.send(request, pool=team, reconnect=turn > 0))
+            ok(await transport.send(request, pool="shared", reconnect=turn > 0))
+    assert {(seen.path, seen.team) for seen in vendor.requests} == {("/red", "red"), ("/blue", "blue")}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "/naïve"},
+        {"path": "/\ud800"},
+        {"path": "/a b"},
+        {"path": "/a\0b"},
+        {"headers": (("x", "\ud800"),)},
+        {"method": "PÖST"},
+        {"timeout_seconds": float("nan")},
+    ],
+)
+async def test_a_request_that_is_not_valid_http_is_a_failure_and_harms_nobody(
+    servers: Servers, transport: HttpTransport, ask: Any, changes: dict[str, Any]
+) -> None:
+    vendor, how = await vendor_of(servers, "h1c")
+    answer = await transport.send(ask(vendor, **how, **changes), pool="p")
+    assert isinstance(answer, VendorResponse | TransportFailure)
+    ok(await transport.send(ask(vendor, **how), pool="p"))
 
 
 async def test_a_header_value_cannot_break_out_of_its_line(servers: Servers, transport: HttpTransport, ask: Any) -> None:
@@ -690,8 +731,9 @@ async def test_ipv6_works(servers: Servers, transport: HttpTransport, ask: Any) 
 @pytest.mark.parametrize("kind", ["h2", "h2c"])
 async def test_200_requests_share_one_http2_connection(servers: Servers, transport: HttpTransport, ask: Any, kind: str) -> None:
     vendor, how = await vendor_of(servers, kind)
+    ok(await transport.send(ask(vendor, **how), pool="p"))
     waiting = asyncio.ensure_future(gather(transport, ask(vendor, "/gate", **how), 200))
-    await vendor.until(200)
+    await vendor.until(200, "/gate")
     assert transport.in_flight == 200
     vendor.gate.set()
     await waiting
@@ -704,6 +746,28 @@ async def test_goaway_after_every_seven_requests_loses_nothing(servers: Servers,
     await gather(transport, ask(vendor, **how), 100)
     assert len(vendor.requests) == 100
     assert vendor.connections >= 15
+
+
+async def test_few_streams_do_not_open_many_connections_where_http2_is_required(
+    servers: Servers, transport: HttpTransport, ask: Any
+) -> None:
+    vendor, how = await vendor_of(servers, "h2", max_streams=2)  # resets a connection with more streams
+    await gather(transport, ask(vendor, **how), 60)
+    assert vendor.connections == 1
+    assert len(vendor.requests) == 60
+
+
+async def test_the_first_http2_request_of_a_connection_travels_alone_until_it_is_answered(
+    servers: Servers, transport: HttpTransport, ask: Any
+) -> None:
+    vendor, how = await vendor_of(servers, "h2")
+    waiting = asyncio.ensure_future(gather(transport, ask(vendor, "/gate", **how), 100))
+    await vendor.until(1)
+    await asyncio.sleep(0.05)
+    assert len(vendor.requests) == 1
+    vendor.gate.set()
+    await waiting
+    assert vendor.connections == 1
 
 
 async def test_http1_connections_are_reused_and_bounded(servers: Servers, ask: Any) -> None:
@@ -800,6 +864,7 @@ async def test_withdrawing_after_the_answer_leaves_the_next_user_of_the_handle_a
 
 async def test_a_receiver_that_raises_does_not_stop_the_others(servers: Servers, transport: HttpTransport, ask: Any) -> None:
     vendor, how = await vendor_of(servers, "h2")
+    ok(await transport.send(ask(vendor, "/first", **how), pool="p"))
 
     def bad(_: object) -> None:
         raise ValueError("a mistake")
@@ -807,7 +872,7 @@ async def test_a_receiver_that_raises_does_not_stop_the_others(servers: Servers,
     for _ in range(10):
         transport.submit(ask(vendor, "/gate", **how), "p", bad)
     good = asyncio.ensure_future(transport.send(ask(vendor, "/gate", **how), pool="p"))
-    await vendor.until(11)
+    await vendor.until(11, "/gate")
     vendor.gate.set()
     ok(await good)
 
@@ -815,8 +880,9 @@ async def test_a_receiver_that_raises_does_not_stop_the_others(servers: Servers,
 async def test_closing_finishes_what_is_under_way_and_takes_nothing_new(servers: Servers, ask: Any) -> None:
     transport = HttpTransport()
     vendor, how = await vendor_of(servers, "h2")
+    ok(await transport.send(ask(vendor, "/first", **how), pool="p"))
     waiting = [asyncio.ensure_future(transport.send(ask(vendor, "/gate", **how), pool="p")) for _ in range(10)]
-    await vendor.until(10)
+    await vendor.until(10, "/gate")
     closing = asyncio.ensure_future(transport.aclose(grace_seconds=10))
     await asyncio.sleep(0)
     assert failed(await transport.send(ask(vendor, **how), pool="p")) is FailureKind.CONNECT
@@ -829,8 +895,9 @@ async def test_closing_finishes_what_is_under_way_and_takes_nothing_new(servers:
 async def test_closing_ends_what_does_not_finish_in_time(servers: Servers, ask: Any) -> None:
     transport = HttpTransport()
     vendor, how = await vendor_of(servers, "h2")
+    ok(await transport.send(ask(vendor, "/first", **how), pool="p"))
     waiting = [asyncio.ensure_future(transport.send(ask(vendor, "/never", **how), pool="p")) for _ in range(10)]
-    await vendor.until(10)
+    await vendor.until(10, "/never")
     await transport.aclose(grace_seconds=0.05)
     assert {failed(answer) for answer in await asyncio.gather(*waiting)} == {FailureKind.CLOSED}
 

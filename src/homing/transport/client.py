@@ -101,6 +101,9 @@ class HttpTransport:
     async def send(self, request: VendorRequest, *, pool: str, reconnect: bool = False) -> Answer:
         """Send and wait for the answer, at most ``request.timeout_seconds``. A vendor's or the network's no is a value.
 
+        libcurl itself repeats a request when a kept connection turns out to be closed before a byte of the answer, and
+        when a GOAWAY says that its stream was not looked at. Nothing else is repeated here.
+
         ``reconnect``: the last connection is spoilt, use a new one. Redirects are answers, they are not followed.
         A cancelled caller withdraws the request.
         """
@@ -150,7 +153,7 @@ class HttpTransport:
         easy.deadline = now + request.timeout_seconds + OVERDUE_SECONDS
         easy.done = done
         easy.serial += 1
-        engine.start(easy)
+        engine.start(easy, http2=request.http2)
         return functools.partial(engine.withdraw, easy, easy.serial)
 
     def _origin(self, url: str) -> Origin:

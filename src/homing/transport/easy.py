@@ -31,6 +31,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 256 * 1024
     max_streams: int = 1000  # on one HTTP/2 connection; the server's own limit counts too
     max_connections: int = 64  # per pool
+    max_http2_connections: int = 1  # per pool whose requests are HTTP/2 only
     max_pools: int = 1024
     max_free_handles: int = 128  # per pool
     pool_idle_seconds: float = 300.0
@@ -130,6 +131,12 @@ class Easy:
 
     def prepare(self, request: VendorRequest, origin: Origin) -> TransportFailure | None:
         """Set what differs from the last request. Returns a failure when the request cannot be sent at all."""
+        try:
+            return self._prepare(request, origin)
+        except (pycurl.error, UnicodeError, TypeError, ValueError, OverflowError) as error:
+            return TransportFailure(FailureKind.BLOCKED, f"the request is not valid HTTP: {type(error).__name__}")
+
+    def _prepare(self, request: VendorRequest, origin: Origin) -> TransportFailure | None:
         put = self.curl.setopt
         self.origin = origin
         self.refusal = ""

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 #: How long after its own time limit a request is ended by us and not by libcurl.
 OVERDUE_SECONDS = 5.0
+GENTLE_SECONDS = 1.0
 _MAX_RESTARTS = 10
 _NEVER_TAKEN = "Connection died, tried"  # libcurl, multi.c: the only sign that it gives
 
@@ -30,11 +31,28 @@ _WRITE = frozenset({pycurl.POLL_OUT, pycurl.POLL_INOUT})
 class Engine:
     """A multi handle. ``over`` gets every handle whose request is over, and whether it may be used again."""
 
-    __slots__ = ("_loop", "_multi", "_over", "_reading", "_timer", "_writing", "active", "answers", "last_answer", "suspect")
+    __slots__ = (
+        "_gentle",
+        "_gentle_end",
+        "_loop",
+        "_multi",
+        "_options",
+        "_over",
+        "_reading",
+        "_timer",
+        "_writing",
+        "active",
+        "answers",
+        "last_answer",
+        "suspect",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: TransportOptions, over: Callable[[Easy, bool], None]) -> None:
         self._loop = loop
         self._over = over
+        self._options = options
+        self._gentle = False
+        self._gentle_end: asyncio.TimerHandle | None = None
         self.active: dict[pycurl.Curl, Easy] = {}
         self.answers = 0
         self.last_answer = 0.0
@@ -50,8 +68,28 @@ class Engine:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
 
-    def start(self, easy: Easy) -> None:
-        """Begin the request that was prepared on ``easy``."""
+    def _begin_gently(self) -> None:
+        """HTTP/2 only: few connections, and one request alone until it is answered or a second has passed.
+
+        APNs allows one stream until it has seen a valid token, and libcurl assumes a hundred before it has read the
+        server's settings; where streams are short it would open one connection after the other, which Apple takes for
+        an attack.
+        """
+        self._gentle = True
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, min(self._options.max_http2_connections, self._options.max_connections))
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, 1)
+        self._gentle_end = self._loop.call_later(GENTLE_SECONDS, self._end_gently)
+
+    def _end_gently(self) -> None:
+        if self._gentle_end is not None:
+            self._gentle_end.cancel()
+            self._gentle_end = None
+            self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, self._options.max_streams)
+
+    def start(self, easy: Easy, *, http2: bool = False) -> None:
+        """Begin the request that was prepared on ``easy``. ``http2``: it must be HTTP/2."""
+        if http2 and not self._gentle:
+            self._begin_gently()
         self.active[easy.curl] = easy
         self._multi.add_handle(easy.curl)
 
@@ -79,9 +117,10 @@ class Engine:
             done = easy.done
             self._cancel(easy)
             _tell(done, TransportFailure(FailureKind.CLOSED, "the transport was closed"))
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._gentle_end):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._gentle_end = None
         self._multi.close()
         for fd in list(self._reading):
             self._loop.remove_reader(fd)
@@ -137,6 +176,8 @@ class Engine:
         while queued:
             queued, good, bad = self._multi.info_read(1000)
             if good:
+                if self._gentle_end is not None:
+                    self._end_gently()
                 self.answers += len(good)
                 self.last_answer = self._loop.time()
             for curl in good:
