@@ -20,8 +20,11 @@ _CANCEL_MESSAGES = Bulk(
 )
 _CANCEL_READ = Query(
     "pushes.cancel_read",
-    "UPDATE push SET state = ?, reason = ?, finished_at_ms = ? WHERE state < 10 AND sdkappid = ? AND user_id = ? AND message_id IN "
-    "(SELECT message_id FROM message WHERE sdkappid = ? AND conversation = ? AND to_account = ? AND timestamp <= ?) RETURNING push_id",
+    # By way of the devices: only they lead to the few live pushes without a walk through all that ever was.
+    "UPDATE push SET state = ?, reason = ?, finished_at_ms = ? WHERE state < 10 "
+    "AND device_id IN (SELECT device_id FROM device WHERE sdkappid = ? AND user_id = ?) AND EXISTS (SELECT 1 FROM message m "
+    "WHERE m.message_id = push.message_id AND m.sdkappid = ? AND m.conversation = ? AND m.to_account = ? AND m.timestamp <= ?) "
+    "RETURNING push_id",
 )
 
 

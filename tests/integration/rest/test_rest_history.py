@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -310,3 +311,20 @@ async def test_the_inbox_orders_sent_and_received_by_one_counter(rest: Any) -> N
     assert [f'"{index}"'.encode() in body for index, body in enumerate(seen[:7])] == [True] * 7
     assert len(seen) == 8
     assert await rest.hub.history.inbox_after(APP, "bob", cursor, 3) == ([], False)
+
+
+async def test_counts_stay_true_while_messages_reads_and_recalls_race(rest: Any, clock: Any) -> None:
+    sent = [await _send(rest, "alice", "bob", MsgRandom=n) for n in range(10)]
+    clock.advance(seconds=5)
+    read = {"Report_Account": "bob", "Peer_Account": "alice", "MsgReadTime": rest.now - 5}
+    recalls = [{"From_Account": "alice", "To_Account": "bob", "MsgKey": answer["MsgKey"]} for answer in sent[:5]]
+    await asyncio.gather(
+        *(_send(rest, "alice", "bob", MsgRandom=n) for n in range(100, 130)),
+        *(_send(rest, "bob", "alice", MsgRandom=n) for n in range(200, 210)),
+        *(rest.ok("openim/admin_msgwithdraw", body) for body in recalls),
+        *(rest.ok("openim/admin_set_msg_read", read) for _ in range(5)),
+    )
+    assert (await _unread(rest, "bob"), await _total(rest, "bob")) == (30, 30)
+    assert (await _unread(rest, "alice"), await _total(rest, "alice")) == (10, 10)
+    messages, _ = await rest.hub.history.inbox_after(APP, "bob", 0, 100)
+    assert len({message.message_id for message in messages}) == 50
