@@ -43,6 +43,7 @@ class Front:
                 return self._logged(vendor, request, _faulty(wrong, vendor), "fault")
             if request.http_version.startswith("2") and faults.take(vendor.name, "goaway", path=request.path) is not None:
                 away = SimResponse(503, goaway=True, reset=True, accepted=False, reason="GOAWAY, not processed")
+                away.goaway_body = _goaway_body(vendor)
                 return self._logged(vendor, request, away, "fault")
         try:
             response = await vendor.handle(request)
@@ -51,6 +52,7 @@ class Front:
             response = SimResponse(500, accepted=False, reason="the simulator failed; this is a bug in the sandbox")
         if len(faults) and faults.take(vendor.name, "goaway", path=request.path) is not None:
             response.goaway = True
+            response.goaway_body = _goaway_body(vendor)
         return self._logged(vendor, request, response, "accepted" if response.accepted else "refused")
 
     def _logged(self, vendor: VendorSimulator, request: SimRequest, response: SimResponse, verdict: str) -> SimResponse:
@@ -81,6 +83,13 @@ def _faulty(fault: Fault, vendor: VendorSimulator) -> SimResponse:
     elif fault.body != "empty":
         response.body = _vendor_error(vendor, fault.status)
     return response
+
+
+def _goaway_body(vendor: VendorSimulator) -> bytes:
+    """A simulator may have ``goaway_body()``: what its GOAWAY frames carry."""
+    make: Any = getattr(vendor, "goaway_body", None)
+    body = make() if make is not None else b""
+    return body if isinstance(body, bytes) else b""
 
 
 def _vendor_error(vendor: VendorSimulator, status: int) -> bytes:

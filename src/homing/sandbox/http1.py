@@ -45,6 +45,7 @@ class Http1Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._broken: SimResponse | None = None
+        self._half_closed = False
 
     # --- asyncio.Protocol
 
@@ -84,6 +85,7 @@ class Http1Connection(asyncio.Protocol):
         self._writable.set()
 
     def eof_received(self) -> bool:
+        self._half_closed = True
         return self._worker is not None  # a client may close its half and still wait for its answers
 
     # --- httptools
@@ -183,6 +185,9 @@ class Http1Connection(asyncio.Protocol):
             if len(self._waiting) == MAX_PIPELINED // 2:
                 self._transport.resume_reading()
         self._worker = None
+        if self._half_closed:
+            self._transport.close()
+            return
         self._transport.resume_reading()
         self._deadline.cancel()
         self._deadline = self._loop.call_later(IDLE_SECONDS, self._too_slow)

@@ -26,7 +26,7 @@ class BadOrder(ValueError):
 
 def create_phone(world: World, order: dict[str, Any]) -> Phone:
     """A new phone with the app installed and the vendor token issued. Raises BadOrder."""
-    _known(order, {"brand", "app", "locale", "os_version", *_SETTERS})
+    _known(order, {"brand", "app", "os_version", *_SETTERS})
     if len(world.phones) >= MAX_PHONES:
         raise BadOrder("too_many_phones", f"there are {MAX_PHONES} phones already", "restart the sandbox", 429)
     brand = order.get("brand")
@@ -45,7 +45,6 @@ def create_phone(world: World, order: dict[str, Any]) -> Phone:
         package=package,
         manifest=manifest,
         launcher=launcher,
-        locale=_text(order, "locale", "zh-CN"),
         os_version=_text(order, "os_version", "14"),
         signing=_text(app, "signing", ""),
         notifications_enabled=brand not in NOTIFICATIONS_OFF_BRANDS,
@@ -228,6 +227,12 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[Phone, Any, str], None]:
     return set_it
 
 
+def _set_locale(phone: Phone, value: Any, name: str) -> None:
+    if not isinstance(value, str) or not 2 <= len(value) <= 35:
+        raise BadOrder("bad_value", f"{name} must be a language tag, as in zh-CN")
+    phone.locale = value
+
+
 def _set_badge(phone: Phone, value: Any, name: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1_000_000:
         raise BadOrder("bad_value", f"{name} must be a whole number from 0")
@@ -273,5 +278,6 @@ _SETTERS: dict[str, Callable[[Phone, Any, str], None]] = {
     "lock_screen": _one_of(LOCK_SCREEN),
     "app_state": _one_of(APP_STATES),
     "badge": _set_badge,
+    "locale": _set_locale,
     "channels": _set_channels,
 }

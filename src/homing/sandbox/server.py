@@ -9,6 +9,7 @@ import inspect
 import pkgutil
 import signal
 import ssl
+from pathlib import Path
 from typing import Any, Self
 
 from . import vendors
@@ -19,6 +20,7 @@ from .h2bridge import bridge
 from .h2server import H2Limits, H2Server
 from .http1 import Http1Server
 from .receipts import ReceiptPoster
+from .tls import set_up
 from .world import World
 
 
@@ -26,7 +28,8 @@ class Sandbox:
     """Simulators and phones on this machine.
 
     ``async with Sandbox() as sandbox``: listens on a free port; ``base_url`` has the vendors and the control API, ``apns_url`` HTTP/2 only
-    (with TLS when ``apns_ssl`` is given). ``world`` is the state behind it, for tests in the same process.
+    (with TLS when ``apns_ssl`` is given, or ``apns_tls_folder``, where a CA and a server certificate are then written; clients may show a
+    certificate of that CA). ``world`` is the state behind it, for tests in the same process.
     """
 
     def __init__(
@@ -38,8 +41,11 @@ class Sandbox:
         clock: SandboxClock | None = None,
         apns_ssl: ssl.SSLContext | None = None,
         apns_ca_pem: str = "",
+        apns_tls_folder: Path | None = None,
     ) -> None:
         self.world = World(receipts_to=receipts_to.rstrip("/"), apns_ca_pem=apns_ca_pem)
+        if apns_tls_folder is not None:
+            apns_ssl = self._make_tls(apns_tls_folder)
         if clock is not None:
             self.world.clock = clock
         self._listen = listen
@@ -53,7 +59,15 @@ class Sandbox:
         limits = H2Limits(max_body_bytes=4 * 1024 * 1024)
         self._shared_h2 = H2Server(bridge(self._front.handle), limits=limits)  # prior knowledge on the first address
         self._h1 = Http1Server(self._front.handle, self._shared_h2.connection)
-        self._h2 = H2Server(bridge(self._front.handle), limits=limits, ssl_context=apns_ssl) if apns_listen is not None else None
+        apns_limits = H2Limits(initial_max_streams=1)  # until the first valid token, as Apple does
+        self._h2 = H2Server(bridge(self._front.handle), limits=apns_limits, ssl_context=apns_ssl) if apns_listen is not None else None
+
+    def _make_tls(self, folder: Path) -> ssl.SSLContext:
+        setup = set_up(folder)
+        self.world.authority = setup.authority
+        self.world.apns_ca_pem = setup.authority.certificate_pem.decode()
+        self.world.apns_ca_file = str(setup.ca_file)
+        return setup.context
 
     @property
     def base_url(self) -> str:
@@ -119,12 +133,14 @@ async def run_sandbox(
     *,
     apns_ssl: ssl.SSLContext | None = None,
     apns_ca_pem: str = "",
+    apns_tls_folder: Path | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM (or ``stop``). Prints one line when it can serve. Raises OSError when an address is taken."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with Sandbox(listen, apns_listen, receipts_to, apns_ssl=apns_ssl, apns_ca_pem=apns_ca_pem) as sandbox:
+    sandbox = Sandbox(listen, apns_listen, receipts_to, apns_ssl=apns_ssl, apns_ca_pem=apns_ca_pem, apns_tls_folder=apns_tls_folder)
+    async with sandbox:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
                 loop.add_signal_handler(number, stop.set)

@@ -13,6 +13,7 @@ from .base import Notice, PhoneEvent, RealClock, SandboxClock, VendorSimulator
 from .faults import FaultBook
 from .phones import Phone
 from .receipts import ReceiptPost
+from .tls import CertificateAuthority
 from .tray import arrive, put_into_store
 
 MAX_PHONES = 1_000_000
@@ -54,6 +55,8 @@ class World:
     base_url: str = ""  # where the vendors answer, e.g. http://127.0.0.1:9100
     apns_url: str = ""  # where HTTP/2 alone is spoken
     apns_ca_pem: str = ""  # the CA of a TLS listener, when there is one
+    apns_ca_file: str = ""  # where it is written
+    authority: CertificateAuthority | None = None  # signs client certificates for that listener
     receipts_to: str = ""  # base of the receiver's receipt URLs
     post_receipt: Callable[[ReceiptPost], bool] = lambda _post: False  # set by the server
 

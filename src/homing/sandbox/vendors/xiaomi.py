@@ -307,8 +307,9 @@ class XiaomiSimulator:
     def _receipt(self, phone: Phone, message: MiMessage, message_id: str, kind: int, words: dict[str, str] | None = None) -> None:
         """Kept for the next batch when the sender asked for this kind. An unknown bit silences all (vendor sheet, section 6)."""
         extra = message.extra
-        url, wanted = extra.get("callback", ""), int(extra.get("callback.type") or DELIVERED | CLICKED)
-        if not url or not wanted & kind or wanted & ~KNOWN_TYPES:
+        url = extra.get("callback", "")
+        wanted = int(extra.get("callback.type", DELIVERED | CLICKED)) if url else 0
+        if not wanted & kind or wanted & ~KNOWN_TYPES:
             return
         bar = "Enable" if phone.notifications_enabled else "Disable"
         now = self._world.clock.now_ms()

@@ -139,7 +139,7 @@ def read_message(
         _check_text("title", title, TITLE_UNDER)
         _check_text("description", description, DESCRIPTION_UNDER)
     payload = fields.get("payload", "")
-    if len(payload.encode("utf-8", "surrogatepass")) > MAX_PAYLOAD_BYTES:
+    if _bytes(payload) > MAX_PAYLOAD_BYTES:
         raise Refused(TOO_LONG, f"payload is over {MAX_PAYLOAD_BYTES} bytes")
     longest = PRIVATE_TTL_MS if channel is not None and channel.private else PUBLIC_TTL_MS
     send_at = _integer(fields, "time_to_send", 0, 0, 2**63 - 1)
@@ -158,6 +158,10 @@ def read_message(
         channel=channel,
         extra=extra,
     )
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _check_text(name: str, value: str, under: int) -> None:
@@ -207,11 +211,11 @@ def _check_effect(extra: dict[str, str]) -> None:
 
 
 def _check_callback(extra: dict[str, str]) -> None:
-    if not extra["callback"].startswith(("http://", "https://")) or len(extra["callback"].encode()) > 128:
+    if not extra["callback"].startswith(("http://", "https://")) or _bytes(extra["callback"]) > 128:
         raise Refused(CALLBACK_WRONG, "extra.callback must be an http(s) address of at most 128 bytes")
-    if len(extra.get("callback.param", "").encode()) > 64:
+    if _bytes(extra.get("callback.param", "")) > 64:
         raise Refused(CALLBACK_WRONG, "extra.callback.param must have at most 64 bytes")
-    if not extra.get("callback.type", "3").isdecimal():
+    if re.fullmatch(r"\d{1,9}", extra.get("callback.type", "3")) is None:
         raise Refused(CALLBACK_WRONG, "extra.callback.type must be a number")
 
 
