@@ -213,6 +213,7 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(GRACE_SECONDS),
         ws_max_size=65_536,

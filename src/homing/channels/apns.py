@@ -240,6 +240,15 @@ class ApnsChannel:
             return None
         return Grant(_provider_token(certificate, now_ms // 1000), now_ms + _GRANT_MS, now_ms)
 
+    def login_identity(self, certificate: Certificate) -> str:
+        """Apple counts new tokens per team and key, not per certificate of ours: all of one key share one token (section 2.1)."""
+        credentials = certificate.credentials
+        if credentials.client_certificate:
+            return ""
+        # The key's own digest belongs to it: a wrong key under a right name must not get the right key's token.
+        digest = hashlib.sha256(credentials.private_key.encode()).hexdigest()
+        return f"{credentials.team_id}/{credentials.key_id}/{digest}"
+
     def read_login(self, certificate: Certificate, response: VendorResponse, now_ms: int) -> Grant | Outcome:
         """APNs has no log-in request."""
         return Outcome(OutcomeKind.UNKNOWN, str(response.status))

@@ -95,6 +95,10 @@ class Channel(Protocol):
         """How to get a log-in grant: a request to send, a grant made here (a signed JWT), or None where none is needed."""
         ...
 
+    def login_identity(self, certificate: Certificate) -> str:
+        """Who logs in, where several certificates must share one grant (one signer per key); "" for the certificate itself."""
+        ...
+
     def read_login(self, certificate: Certificate, response: VendorResponse, now_ms: int) -> Grant | Outcome:
         """The grant in a log-in answer, or what the refusal means."""
         ...

@@ -223,6 +223,10 @@ class FcmChannel:
             ca_file=certificate.options.ca_file,
         )
 
+    def login_identity(self, certificate: Certificate) -> str:
+        """Each certificate logs in for itself."""
+        return ""
+
     def read_login(self, certificate: Certificate, response: VendorResponse, now_ms: int) -> Grant | Outcome:
         """The access token with its true expiry, or why there is none (section 2, token endpoint errors)."""
         answer = json_object(response.body)

@@ -196,6 +196,10 @@ class HuaweiChannel:
             ca_file=certificate.options.ca_file,
         )
 
+    def login_identity(self, certificate: Certificate) -> str:
+        """Each certificate logs in for itself."""
+        return ""
+
     def read_login(self, certificate: Certificate, response: VendorResponse, now_ms: int) -> Grant | Outcome:
         """The access token with its true expiry, or what the refusal means (section 2.1)."""
         answer = json_object(response.body)

@@ -195,6 +195,10 @@ class XiaomiChannel:
         """None: the key is static (section 2)."""
         return None
 
+    def login_identity(self, certificate: Certificate) -> str:
+        """Each certificate logs in for itself."""
+        return ""
+
     def read_login(self, certificate: Certificate, response: VendorResponse, now_ms: int) -> Grant | Outcome:
         """Xiaomi has no log-in request."""
         return Outcome(OutcomeKind.UNKNOWN, str(response.status))

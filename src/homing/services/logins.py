@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,11 +37,11 @@ class VendorLogins:
         channel = self._channels[certificate.channel]
         if channel.capabilities.login_token_seconds is None:
             return None
-        return await self._grants.get(_key(certificate), lambda: self._log_in(channel, certificate))
+        return await self._grants.get(_key(channel, certificate), lambda: self._log_in(channel, certificate))
 
     def invalidate(self, certificate: Certificate, used: Grant) -> None:
         """The vendor no longer takes ``used``; a newer grant stays."""
-        self._grants.invalidate(_key(certificate), used)
+        self._grants.invalidate(_key(self._channels[certificate.channel], certificate), used)
 
     async def _log_in(self, channel: Channel, certificate: Certificate) -> Grant | Outcome:
         asked = channel.login(certificate, self._clock.now_ms())
@@ -54,5 +55,9 @@ class VendorLogins:
         return channel.read_login(certificate, answer, self._clock.now_ms())
 
 
-def _key(certificate: Certificate) -> GrantKey:
-    return GrantKey(certificate.sdkappid, certificate.business_id, certificate.version)
+def _key(channel: Channel, certificate: Certificate) -> GrantKey:
+    identity = channel.login_identity(certificate)
+    if not identity:
+        return GrantKey(certificate.sdkappid, certificate.business_id, certificate.version)
+    name = f"{certificate.channel}/{identity}"  # kept under app 0, which belongs to nobody
+    return GrantKey(0, int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big"), 1)
