@@ -270,6 +270,33 @@ def test_explain_tells_of_an_account_and_of_what_is_not_recorded(app: Homing) ->
     one_sentence(app("explain", *APP, "--msg-key", "nonsense"), 2)
 
 
+def test_tokens_are_imported_and_bad_lines_listed(app: Homing, tmp_path: Path, service_account: str) -> None:
+    app("cert", "add", "fcm", *APP, "--file", f"service_account={service_account}")
+    lines = [json.dumps({"user_id": f"u{i}", "platform": "android", "business_id": 15501, "token": f"t{i}"}) for i in range(3)]
+    (tmp_path / "good.jsonl").write_text("\n".join(lines))
+    assert app("tokens", "import", "good.jsonl", *APP).out.startswith("3 tokens imported, 3 accounts made")
+    (tmp_path / "mixed.jsonl").write_text("\n".join([lines[0], "{", lines[1].replace("15501", "7")]))
+    mixed = app("tokens", "import", "mixed.jsonl", *APP)
+    assert mixed.status == 1
+    assert mixed.err.splitlines()[0].startswith("line 2: it is not JSON")
+    assert mixed.err.splitlines()[1] == "line 3: business_id: this app has no certificate 7"
+    listed = app("tokens", "import", "mixed.jsonl", *APP, "--json").json
+    assert (listed["imported"], listed["bad"]) == (1, 2)
+    assert [line["line"] for line in listed["bad_lines"]] == [2, 3]
+    assert app("explain", *APP, "--user-id", "u2", "--json").json["devices"][0]["can_get_push"]
+    one_sentence(app("tokens", "import", "nowhere.jsonl", *APP), 2)
+    one_sentence(app("tokens", "import", "good.jsonl", "--sdkappid", "7"), 1)
+
+
+def test_doctor_says_what_to_do(app: Homing, tmp_path: Path) -> None:
+    assert app("doctor", "--offline").status == 0
+    (tmp_path / "data" / "homing.key").unlink()
+    lost = app("doctor", "--offline", "--json")
+    assert lost.status == 1
+    assert any(finding["check"] == "master key" and finding["status"] == "error" for finding in lost.json["findings"])
+    assert app("doctor", "--database", f"sqlite:///{tmp_path}/none.db").status == 1
+
+
 def test_config_prints_values_with_their_source_and_masks_passwords(homing: Homing) -> None:
     shown = homing("config", "--database", "postgresql://homing:secret@db/homing", "--json")
     assert shown.json["database"] == {"value": "postgresql://homing:…@db/homing", "from": "--database"}

@@ -137,9 +137,9 @@ def _require_file(url: str) -> None:
         raise Failure(f"There is no database {path}: make an app with `homing app create`, or name another with --database")
 
 
-def store_options(parser: argparse.ArgumentParser, *, sealed: bool = True) -> None:
+def store_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that touches the store."""
-    config_options(parser, ("database", "master_key_file") if sealed else ("database",))
+    config_options(parser, ("database", "master_key_file"))
 
 
 def config_options(parser: argparse.ArgumentParser, keys: Sequence[str]) -> None:

@@ -78,7 +78,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--push-id", type=whole_number, metavar="ID", help="one push")
     which.add_argument("--user-id", metavar="ID", help="an account: its devices and last pushes")
     parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the words")
-    store_options(parser, sealed=False)
+    store_options(parser)
 
 
 async def _run(call: Call) -> int:
