@@ -123,6 +123,22 @@ class CertificateAuthority:
         )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class TlsSetup:
+    """What a TLS listener needs, and what its clients need."""
+
+    authority: CertificateAuthority
+    ca_file: Path
+    context: ssl.SSLContext
+
+
+def set_up(folder: Path) -> TlsSetup:
+    """A new authority with its files in the folder, and a context that takes client certificates of this authority."""
+    authority = CertificateAuthority()
+    ca_file = write_files(authority, folder)
+    return TlsSetup(authority, ca_file.resolve(), server_context(folder, client_certificates=True))
+
+
 def write_files(authority: CertificateAuthority, folder: Path, hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")) -> Path:
     """Write ``ca.pem``, ``server.pem`` and ``server.key`` (mode 0600) into the folder; returns the path of ``ca.pem``."""
     folder.mkdir(parents=True, exist_ok=True)
