@@ -347,3 +347,39 @@ async def test_the_same_address_speaks_http2_with_prior_knowledge(operator: Oper
     assert (status, version) == (200, pycurl.CURL_HTTP_VERSION_2_0)
     assert json.loads(body)["code"] == 20301
     assert (await operator.call("GET", "/requests")).json()[0]["http_version"] == "2"
+
+
+async def test_one_port_takes_tls_and_prior_knowledge(clock: SandboxClock) -> None:
+    async with Sandbox(apns_listen=("127.0.0.1", 0), clock=clock) as sandbox:
+        operator = Operator(sandbox)
+        assert (await operator.call("GET", "/ca.pem")).text == sandbox.world.apns_ca_pem
+        host, port = sandbox.apns_url.removeprefix("http://").split(":")
+        silent = await asyncio.open_connection(host, int(port))  # says nothing and holds nobody up
+
+        def ask(url: str, version: int) -> tuple[int, int]:
+            curl = pycurl.Curl()
+            curl.setopt(pycurl.URL, url + "/3/device/00")
+            curl.setopt(pycurl.HTTP_VERSION, version)
+            curl.setopt(pycurl.CAINFO, sandbox.world.apns_ca_file)
+            curl.setopt(pycurl.POSTFIELDS, "{}")
+            curl.setopt(pycurl.WRITEFUNCTION, len)
+            curl.perform()
+            found = curl.getinfo(pycurl.RESPONSE_CODE), curl.getinfo(pycurl.INFO_HTTP_VERSION)
+            curl.close()
+            return found
+
+        plain = await asyncio.to_thread(ask, sandbox.apns_url, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+        tls = await asyncio.to_thread(ask, sandbox.world.apns_tls_url, pycurl.CURL_HTTP_VERSION_2TLS)
+        assert plain == tls
+        assert 400 <= plain[0] < 500
+        assert plain[1] == pycurl.CURL_HTTP_VERSION_2_0
+        silent[1].close()
+
+
+async def test_an_address_in_use_is_an_error_and_leaves_nothing_open(clock: SandboxClock) -> None:
+    async with Sandbox(clock=clock) as first:
+        taken = int(first.base_url.rpartition(":")[2])
+        with pytest.raises(OSError, match="in use"):
+            await Sandbox(listen=("127.0.0.1", taken)).start()
+        with pytest.raises(OSError, match="in use"):
+            await Sandbox(apns_listen=("127.0.0.1", taken)).start()

@@ -32,6 +32,7 @@ CALLS = (
     "GET /requests?vendor=&after=&limit=",
     "GET /events?after=&wait=",
     "PUT /vendors/{vendor}/receipts",
+    "GET /ca.pem",
 )
 
 
@@ -67,6 +68,10 @@ class Control:
                 return self._only(request, {"GET": self._index})
             case ["healthz"]:
                 return self._only(request, {"GET": lambda: {"status": "ok"}})
+            case ["ca.pem"] if self._world.apns_ca_pem:
+                return self._only(
+                    request, {"GET": lambda: SimResponse(200, {"content-type": "text/plain"}, self._world.apns_ca_pem.encode())}
+                )
             case ["phones"]:
                 return self._only(request, {"GET": self._phones, "POST": lambda: self._create(request)})
             case ["phones", phone_id, *rest]:

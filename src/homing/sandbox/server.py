@@ -8,13 +8,14 @@ import importlib
 import inspect
 import pkgutil
 import signal
-import ssl
+import tempfile
 from pathlib import Path
 from typing import Any, Self
 
 from . import vendors
 from .base import SandboxClock, VendorSimulator
 from .control import Control
+from .either import EitherListener
 from .front import Front
 from .h2bridge import bridge
 from .h2server import H2Limits, H2Server
@@ -27,9 +28,10 @@ from .world import World
 class Sandbox:
     """Simulators and phones on this machine.
 
-    ``async with Sandbox() as sandbox``: listens on a free port; ``base_url`` has the vendors and the control API, ``apns_url`` HTTP/2 only
-    (with TLS when ``apns_ssl`` is given, or ``apns_tls_folder``, where a CA and a server certificate are then written; clients may show a
-    certificate of that CA). ``world`` is the state behind it, for tests in the same process.
+    ``async with Sandbox() as sandbox``: listens on a free port; ``base_url`` has the vendors and the control API. On ``apns_listen``
+    HTTP/2 alone is spoken, with TLS or with prior knowledge, as the client begins; clients may show a certificate of the sandbox's CA.
+    The CA is at GET /ca.pem, and as a file in ``apns_tls_folder``; naming a folder makes the TLS address the one that is handed out.
+    ``world`` is the state behind it, for tests in the same process.
     """
 
     def __init__(
@@ -39,18 +41,16 @@ class Sandbox:
         receipts_to: str = "",
         *,
         clock: SandboxClock | None = None,
-        apns_ssl: ssl.SSLContext | None = None,
-        apns_ca_pem: str = "",
         apns_tls_folder: Path | None = None,
     ) -> None:
-        self.world = World(receipts_to=receipts_to.rstrip("/"), apns_ca_pem=apns_ca_pem)
-        if apns_tls_folder is not None:
-            apns_ssl = self._make_tls(apns_tls_folder)
+        self.world = World(receipts_to=receipts_to.rstrip("/"))
         if clock is not None:
             self.world.clock = clock
         self._listen = listen
         self._apns_listen = apns_listen
-        self._apns_scheme = "https" if apns_ssl is not None else "http"
+        self._tls_folder = apns_tls_folder
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._apns: EitherListener | None = None
         self.poster = ReceiptPoster()
         self.world.post_receipt = self.poster.add
         for simulator in simulators(self.world):
@@ -60,14 +60,7 @@ class Sandbox:
         self._shared_h2 = H2Server(bridge(self._front.handle), limits=limits)  # prior knowledge on the first address
         self._h1 = Http1Server(self._front.handle, self._shared_h2.connection)
         apns_limits = H2Limits(initial_max_streams=1)  # until the first valid token, as Apple does
-        self._h2 = H2Server(bridge(self._front.handle), limits=apns_limits, ssl_context=apns_ssl) if apns_listen is not None else None
-
-    def _make_tls(self, folder: Path) -> ssl.SSLContext:
-        setup = set_up(folder)
-        self.world.authority = setup.authority
-        self.world.apns_ca_pem = setup.authority.certificate_pem.decode()
-        self.world.apns_ca_file = str(setup.ca_file)
-        return setup.context
+        self._h2 = H2Server(bridge(self._front.handle), limits=apns_limits)
 
     @property
     def base_url(self) -> str:
@@ -84,27 +77,46 @@ class Sandbox:
         await self._h1.start(*self._listen)
         self.world.base_url = f"http://{_shown(self._listen[0])}:{self._h1.port}"
         self.world.apns_url = self.world.base_url
-        if self._h2 is not None and self._apns_listen is not None:
+        if self._apns_listen is not None:
             try:
-                await self._h2.start(*self._apns_listen)
+                await self._listen_for_apns(*self._apns_listen)
             except OSError:
                 await self._h1.aclose()
+                self._remove_files()
                 raise
-            self.world.apns_url = f"{self._apns_scheme}://{_shown(self._apns_listen[0])}:{self._h2.port}"
         self.poster.start()
         for vendor in self.world.vendors.values():
             await _call_if_there(vendor, "start")
+
+    async def _listen_for_apns(self, host: str, port: int) -> None:
+        folder = self._tls_folder
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="homing-sandbox-")
+            folder = Path(self._temporary.name)
+        setup = await asyncio.to_thread(set_up, folder)
+        world = self.world
+        world.authority, world.apns_ca_file = setup.authority, str(setup.ca_file)
+        world.apns_ca_pem = setup.authority.certificate_pem.decode()
+        self._apns = EitherListener(self._h2.connection, setup.context)
+        await self._apns.start(host, port)
+        world.apns_tls_url = f"https://{_shown(host)}:{self._apns.port}"
+        world.apns_url = world.apns_tls_url if self._tls_folder is not None else f"http://{_shown(host)}:{self._apns.port}"
 
     async def aclose(self) -> None:
         """Stop listening, close every connection, drop receipts that were not posted yet."""
         for vendor in self.world.vendors.values():
             await _call_if_there(vendor, "aclose")
         await self.poster.aclose()
-        if self._h2 is not None:
-            await self._h2.aclose()
-        for connection in list(self._shared_h2.connections):
+        if self._apns is not None:
+            await self._apns.aclose()
+        for connection in [*self._shared_h2.connections, *self._h2.connections]:
             connection.close()
         await self._h1.aclose()
+        self._remove_files()
+
+    def _remove_files(self) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -131,22 +143,19 @@ async def run_sandbox(
     apns_listen: tuple[str, int] | None = None,
     receipts_to: str = "",
     *,
-    apns_ssl: ssl.SSLContext | None = None,
-    apns_ca_pem: str = "",
     apns_tls_folder: Path | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM (or ``stop``). Prints one line when it can serve. Raises OSError when an address is taken."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
-    sandbox = Sandbox(listen, apns_listen, receipts_to, apns_ssl=apns_ssl, apns_ca_pem=apns_ca_pem, apns_tls_folder=apns_tls_folder)
-    async with sandbox:
+    async with Sandbox(listen, apns_listen, receipts_to, apns_tls_folder=apns_tls_folder) as sandbox:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
                 loop.add_signal_handler(number, stop.set)
         print(f"listening on {sandbox.base_url}", flush=True)
         if sandbox.apns_url != sandbox.base_url:
-            print(f"http/2 on {sandbox.apns_url}", flush=True)
+            print(f"HTTP/2 on {sandbox.apns_url}, with TLS on {sandbox.world.apns_tls_url} (CA: {sandbox.base_url}/ca.pem)", flush=True)
         await stop.wait()
 
 

@@ -54,6 +54,7 @@ class World:
     log_size: int = DEFAULT_LOG
     base_url: str = ""  # where the vendors answer, e.g. http://127.0.0.1:9100
     apns_url: str = ""  # where HTTP/2 alone is spoken
+    apns_tls_url: str = ""  # the same with TLS, when there is a listener of its own
     apns_ca_pem: str = ""  # the CA of a TLS listener, when there is one
     apns_ca_file: str = ""  # where it is written
     authority: CertificateAuthority | None = None  # signs client certificates for that listener

@@ -98,6 +98,7 @@ class ApnsSimulator:
     def _certificate_hint(self, settings: dict[str, str], bundle_id: str, authority: CertificateAuthority) -> dict[str, Any]:
         """The same app with a client certificate in place of the key."""
         kept = {name: value for name, value in settings.items() if name not in ("key_id", "team_id")}
+        kept["base_url"] = self._world.apns_tls_url or settings["base_url"]
         return {"settings": kept, "files": {"client_certificate": authority.push_client(bundle_id).pem.decode()}}
 
     def app_of(self, phone: Phone) -> AppleApp:
