@@ -168,6 +168,15 @@ async def test_what_did_not_go_out_comes_with_its_cure(
     assert push["cure"]
 
 
+async def test_how_the_device_came_into_its_state_is_told_with_the_push(explain: Explain, database: Database) -> None:
+    await _push(database, state=PushState.SUPPRESSED, reason=Reason.KICKED, inputs=_inputs(session_state="kicked"))
+    for number, (at_ms, kind) in enumerate([(NOW_MS - 9000, "login"), (NOW_MS - 5000, "kicked"), (NOW_MS + 5000, "login")]):
+        await put(database, schema.device_event, event_id=number, sdkappid=APP, user_id="bob", device_id=5, at_ms=at_ms, kind=kind)
+    told = await explain.push(APP, 200)
+    assert [event["kind"] for event in told["messages"][0]["pushes"][0]["device_events"]] == ["login", "kicked"]
+    assert "2027-01-15 07:59:55.000 UTC: kicked by another login" in in_words(told, "en")
+
+
 async def test_the_pause_reason_of_the_certificate_is_told(explain: Explain, database: Database) -> None:
     await _push(database, push_id=201, state=PushState.SUPPRESSED, reason=Reason.CERTIFICATE_PAUSED, business_id=15519)
     await put(

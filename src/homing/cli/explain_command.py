@@ -151,6 +151,7 @@ def _push_lines(push: dict[str, Any], words: dict[str, str]) -> list[str]:
     lines = [f"  {words['push']} {push['push_id']} {words['to']} {push['user_id']}, {where}: {push['state_text']}"]
     if push["device_state_text"]:
         lines.append(f"    {words['then']}: {push['device_state_text']}")
+    lines += [f"      {_moment(e['at_ms'])}: {e['text']} {e['detail']}".rstrip() for e in push["device_events"]]
     lines.append(f"    {words['because']}: {push['reason_text']} [{push['reason']}]")
     lines += _cure(push["cure"], words, "    ")
     for attempt in push["attempts"]:

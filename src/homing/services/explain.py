@@ -36,6 +36,9 @@ from homing.store.engine import Database, Tx
 
 RECENT_PUSHES = 20
 RECENT_EVENTS = 30
+EVENTS_BEFORE = 4  # of a device, before a decision: how it came into the state that it had
+_EVENTS_READ = 200
+_ACCOUNTS_READ = 20
 DAY_MS = 86_400_000
 _OVERDUE_MS = 5_000
 _UNSEEN_MS = 60_000
@@ -59,6 +62,7 @@ class _Facts(msgspec.Struct):
     devices: dict[int, store.DeviceRecord]
     certificates: dict[int, CertificateRow]
     stops: dict[tuple[int, str], int]
+    events: dict[int, list[store.EventRecord]]  # by device, newest first
 
 
 class Explain:
@@ -143,6 +147,7 @@ class Explain:
             await store.devices_by_id(tx, [push.device_id for push in pushes if push.device_id]),
             {row.business_id: row for row in await list_certificates(tx, sdkappid)},
             await store.quota_stops(tx, sdkappid, self._clock.now_ms()),
+            await _events(tx, sdkappid, pushes),
         )
 
     # --- telling ---
@@ -168,6 +173,7 @@ class Explain:
             "decided_at_ms": push.created_at_ms,
             "device_state": _inputs(push.inputs),
             "device_state_text": _inputs_text(_inputs(push.inputs), language),
+            "device_events": [_event(event, language) for event in _before(facts.events.get(push.device_id, ()), push)],
             "state": _state_name(push.state),
             "state_text": state.text(language),
             "reason": push.reason,
@@ -345,6 +351,19 @@ def _receipt_hints(channel: str, certificate: CertificateRow | None) -> list[Wor
         return [NO_RECEIPTS]
     options = _inputs(certificate.options) if certificate is not None else {}
     return [] if options.get("callback_base_url") else [NO_CALLBACK]
+
+
+async def _events(tx: Tx, sdkappid: int, pushes: Sequence[store.PushRecord]) -> dict[int, list[store.EventRecord]]:
+    found: dict[int, list[store.EventRecord]] = {}
+    for user_id in list(dict.fromkeys(push.user_id for push in pushes))[:_ACCOUNTS_READ]:
+        for event in await store.events_of(tx, sdkappid, user_id, _EVENTS_READ):
+            found.setdefault(event.device_id, []).append(event)
+    return found
+
+
+def _before(events: Sequence[store.EventRecord], push: store.PushRecord) -> list[store.EventRecord]:
+    """The last events of the device before the decision, oldest first."""
+    return [event for event in events if event.at_ms <= push.created_at_ms][:EVENTS_BEFORE][::-1]
 
 
 def _event(event: store.EventRecord, language: str) -> dict[str, Any]:
