@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import secrets
 import signal
@@ -169,7 +170,7 @@ async def _keep_number(database: Database, node_id: int, boot: str, lease_ms: in
         await asyncio.sleep(lease_ms / 3000)
         until = clock.now_ms() + lease_ms
         try:
-            kept = await database.write(lambda tx, until=until: renew_node(tx, node_id, boot, until))
+            kept = await database.write(functools.partial(renew_node, node_id=node_id, boot=boot, until_ms=until))
         except Exception as error:
             log.warning("node_number_not_renewed", why=str(error))
             continue

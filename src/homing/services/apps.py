@@ -182,5 +182,5 @@ def _check(app: App) -> None:
     if not 0 < len(app.admins) <= MAX_ADMINS:
         raise Refused(BAD_PARAMETER, f"an app needs 1 to {MAX_ADMINS} administrators")
     for admin in app.admins:
-        if not 0 < len(admin.encode()) <= MAX_USER_ID_BYTES or not admin.isprintable():
+        if not 0 < len(admin) <= MAX_USER_ID_BYTES or not (admin.isascii() and admin.isprintable()):
             raise Refused(BAD_PARAMETER, f"the administrator {admin!r} is no UserID: 1 to {MAX_USER_ID_BYTES} printable bytes")

@@ -39,6 +39,11 @@ class Batcher(Generic[T, R]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def free(self) -> int:
+        """How many more items may wait."""
+        return self._max_queued - len(self._waiting)
+
     def submit(self, item: T) -> asyncio.Future[R]:
         """Hand over one item; the future brings its result."""
         if len(self._waiting) >= self._max_queued:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,7 +18,7 @@ from homing.rules.content import describable
 from homing.rules.decision import MessageTraits
 from homing.rules.message_keys import DEDUPE_SECONDS, content_crc
 from homing.store import messages as store
-from homing.store.engine import Database, Tx
+from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.pushes import insert_pushes
 
 from .batcher import Batcher
@@ -74,9 +75,14 @@ class Messaging:
         return result
 
     async def send_many(self, app: App, drafts: Sequence[Draft]) -> list[Accepted | Problem]:
-        """Like ``send`` for many messages at once; a refusal stands in its message's place."""
-        futures = [self._batcher.submit(self._prepare(app, draft)) for draft in drafts]
-        results = [await future for future in futures]
+        """Like ``send`` for many messages at once; a refusal stands in its message's place.
+
+        Raises ``StoreBusy`` when the store cannot take all of them; what was stored all the same is found again by its
+        MsgSeq and MsgRandom when the caller repeats.
+        """
+        if self._batcher.free < len(drafts):
+            raise StoreBusy("too many requests are waiting for the store")
+        results = await asyncio.gather(*(self._batcher.submit(self._prepare(app, draft)) for draft in drafts))
         return [result.accepted if isinstance(result, Stored) else result for result in results]
 
     async def drain(self) -> None:
