@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-SOURCE = Path("src/homing")
+SOURCE = Path(__file__).parent.parent / "src" / "homing"
 VENDORS = "fcm|firebase|apns|huawei|honor|xiaomi|oppo|vivo|meizu|tpns|webpush"
-NAME = re.compile(rf"(?<![a-z])({VENDORS})(?![a-z])", re.IGNORECASE)
+NAME = re.compile(rf"(?<![a-z])({VENDORS}|hua_wei|xiao_mi|mei_zu)(?![a-z])", re.IGNORECASE)
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # FcmChannel, OPPOQuota
 
 #: Where vendors' names belong, and why.
 ALLOWED = (
@@ -27,8 +28,10 @@ ALLOWED = (
     re.compile(r"cli/sandbox_command\.py"),  # --apns-listen is an option of the outside contract
     re.compile(r"cli/bench\w*\.py|bench/"),  # measures one protocol by name
 )
-#: The original product's own field for its own push service.
-WIRE_NAMES = re.compile(r"is_?tpns_?token", re.IGNORECASE)
+#: The wire names of the original product carry vendors' names, wherever they are read: the sender's wishes, and its own
+#: field for its own push service.
+WISHES = frozenset(re.findall(r"\b[A-Z]\w+", (SOURCE / "model" / "push_info.py").read_text(encoding="utf-8")))
+OWN_TOKEN = re.compile(r"is_?tpns_?token", re.IGNORECASE)
 #: Words of command-line help: examples a person can type.
 HELP_KEYWORDS = frozenset({"help", "examples", "details", "epilog"})
 
@@ -47,8 +50,8 @@ def misplaced(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if id(node) in ignored:
             continue
-        for text in _texts(node):
-            for match in NAME.finditer(WIRE_NAMES.sub("", text)):
+        for text in set(_texts(node)) - WISHES:
+            for match in NAME.finditer(CAMEL.sub("_", OWN_TOKEN.sub("", text))):
                 yield f"{path}:{getattr(node, 'lineno', 1)}: {match[0]} in {text.strip()[:80]!r}"
 
 
