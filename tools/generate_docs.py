@@ -266,11 +266,7 @@ The file is `homing.toml` in the working directory, or the one named with `--con
 
 SQLite serves one process with all roles and the local bus. Several processes need PostgreSQL.
 
-## A sample file
-
-```toml
-{config.sample().strip()}
-```
+A sample file with every key: [homing.toml](homing.toml).
 
 ## Settings of an app
 
