@@ -10,6 +10,7 @@ from typing import Any
 import pycurl
 import pytest
 import requests
+import uvloop
 
 from homing.sandbox.base import SandboxClock
 from homing.sandbox.server import Sandbox
@@ -118,6 +119,11 @@ async def test_a_bad_order_has_a_code_a_sentence_and_a_cure(operator: Operator, 
     assert answer.json()["message"]
     assert "Traceback" not in answer.text
     assert (await operator.call("GET", "/phones")).json() == []
+
+
+async def test_unknown_fields_of_the_app_are_told_and_do_no_harm(operator: Operator) -> None:
+    made = await operator.phone(app={"signing": {"sha256": "ab"}, "chanels": []})
+    assert made["ignored"] == ["app.chanels"]
 
 
 async def test_a_bad_change_changes_nothing(operator: Operator) -> None:
@@ -349,7 +355,7 @@ async def test_the_same_address_speaks_http2_with_prior_knowledge(operator: Oper
     assert (await operator.call("GET", "/requests")).json()[0]["http_version"] == "2"
 
 
-async def test_one_port_takes_tls_and_prior_knowledge(clock: SandboxClock) -> None:
+async def check_one_port(clock: SandboxClock) -> None:
     async with Sandbox(apns_listen=("127.0.0.1", 0), clock=clock) as sandbox:
         operator = Operator(sandbox)
         assert (await operator.call("GET", "/ca.pem")).text == sandbox.world.apns_ca_pem
@@ -374,6 +380,23 @@ async def test_one_port_takes_tls_and_prior_knowledge(clock: SandboxClock) -> No
         assert 400 <= plain[0] < 500
         assert plain[1] == pycurl.CURL_HTTP_VERSION_2_0
         silent[1].close()
+
+
+async def test_one_port_takes_tls_and_prior_knowledge(clock: SandboxClock) -> None:
+    await check_one_port(clock)
+
+
+def test_the_same_holds_on_the_loop_of_the_command(clock: SandboxClock) -> None:
+    async def whole() -> None:
+        await check_one_port(clock)
+        async with Sandbox(clock=clock) as sandbox:
+            operator = Operator(sandbox)
+            assert (await operator.push(await operator.phone())).json()["code"] == 0
+            await operator.call("POST", "/faults", json={"vendor": "xiaomi", "kind": "reset", "count": 1})
+            with pytest.raises(requests.ConnectionError):
+                await operator.push(await operator.phone())
+
+    uvloop.run(whole())
 
 
 async def test_an_address_in_use_is_an_error_and_leaves_nothing_open(clock: SandboxClock) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from .base import PhoneEvent, SimRequest, SimResponse
 from .faults import BadFault
 from .front import json_response
-from .phone_api import BadOrder, change_phone, create_phone, intent_uri_of, phone_json, tray_json
+from .phone_api import BadOrder, change_phone, create_phone, ignored_fields, intent_uri_of, phone_json, tray_json
 from .phones import Phone
 from .tap import open_notification
 from .world import World
@@ -120,12 +120,15 @@ class Control:
         return [phone_json(p, with_tray=False) for p in self._world.phones.values()]
 
     def _create(self, request: SimRequest) -> SimResponse:
-        phone = create_phone(self._world, _json_object(request))
+        order = _json_object(request)
+        phone = create_phone(self._world, order)
         hint = self._world.vendors[phone.vendor].business_hint(phone)
         page = intent_uri_of(phone)
         if page is not None:
             hint.setdefault("intent_uri", page)
-        return json_response(201, {"phone_id": phone.id, "token": phone.token, "business_hint": hint})
+        answer = {"phone_id": phone.id, "token": phone.token, "business_hint": hint}
+        ignored = ignored_fields(order)
+        return json_response(201, {**answer, "ignored": ignored} if ignored else answer)
 
     def _phone(self, request: SimRequest, phone: Phone, rest: list[str]) -> SimResponse:
         match rest:

@@ -11,7 +11,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl
 
 import httptools
@@ -50,10 +50,9 @@ class Http1Connection(asyncio.Protocol):
     # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by class
         self._loop = asyncio.get_running_loop()
-        peer = transport.get_extra_info("peername")
+        peer = self._transport.get_extra_info("peername")
         self._state.values["peer"] = peer[0] if peer else ""
         self._connections.add(self)
         self._deadline = self._loop.call_later(REQUEST_SECONDS, self._too_slow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ DEFAULT_PACKAGE = "com.tencent.qcloud.tim.tuikit"
 DEFAULT_SOUNDS = ("private_ring",)
 APPLE_DELEGATE = "AppDelegate"
 MAX_CHANNELS = 100
+APP_FIELDS = frozenset({"manifest", "package", "signing", "launcher", "channels", "sounds", "vendor"})
 
 
 class BadOrder(ValueError):
@@ -22,6 +24,11 @@ class BadOrder(ValueError):
     def __init__(self, code: str, message: str, help_: str = "", status: int = 400) -> None:
         super().__init__(message)
         self.code, self.message, self.help, self.status = code, message, help_, status
+
+
+def ignored_fields(order: dict[str, Any]) -> list[str]:
+    """Fields of ``app`` that mean nothing here; the caller is told, and the phone is made all the same."""
+    return sorted(f"app.{name}" for name in set(_object(order, "app")) - APP_FIELDS)
 
 
 def create_phone(world: World, order: dict[str, Any]) -> Phone:
@@ -34,7 +41,6 @@ def create_phone(world: World, order: dict[str, Any]) -> Phone:
     if vendor is None or not isinstance(brand, str):
         raise BadOrder("bad_brand", f"brand must be one of {', '.join(world.brands())}", 'for example {"brand": "huawei"}')
     app = _object(order, "app")
-    _known(app, {"manifest", "package", "signing", "launcher", "channels", "sounds", "vendor"}, "app.")
     manifest = None if brand in NO_MANIFEST_BRANDS else _manifest(app)
     package = manifest.package if manifest is not None else _text(app, "package", DEFAULT_PACKAGE)
     launcher = _text(app, "launcher", "") or ((manifest.launcher or "") if manifest is not None else APPLE_DELEGATE)
@@ -46,7 +52,7 @@ def create_phone(world: World, order: dict[str, Any]) -> Phone:
         manifest=manifest,
         launcher=launcher,
         os_version=_text(order, "os_version", "14"),
-        signing=_text(app, "signing", ""),
+        signing=_signing(app.get("signing")),
         notifications_enabled=brand not in NOTIFICATIONS_OFF_BRANDS,
         sounds=_sounds(app),
         vendor_settings=_object(app, "vendor"),
@@ -173,6 +179,13 @@ def _manifest(app: dict[str, Any]) -> Manifest:
         return read_manifest(DEFAULT_MANIFEST if xml is None else xml, package)
     except BadManifest as problem:
         raise BadOrder("bad_manifest", str(problem), "leave app.manifest out to get the demo app's") from None
+
+
+def _signing(value: Any) -> str:
+    """Whatever describes the signing certificate, as text; nothing is checked against it."""
+    if value is None:
+        return ""
+    return (value if isinstance(value, str) else json.dumps(value))[:10_000]
 
 
 def _sounds(app: dict[str, Any]) -> frozenset[str]:
