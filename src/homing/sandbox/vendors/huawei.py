@@ -111,12 +111,15 @@ class HuaweiSimulator:
         receipts = {"url": app.receipts_url, "user_name": app.receipts_user, "key": app.receipts_key}
         return {"channel": "huawei", "settings": settings, "files": {}, "project_id": app.project_id, "receipts": receipts}
 
-    def configure_receipts(self, package: str, url: str, user_name: str = "", key: str = "") -> None:
-        """What the console's receipt page holds. An empty key: no signature."""
+    def configure_receipts(self, package: str, url: str, user_name: str | None = None, key: str | None = None) -> None:
+        """What the console's receipt page holds. What is not given stays; an empty key: no signature. Raises LookupError."""
         app = self._apps.get(package)
         if app is None:
             raise LookupError(f"no app {package!r}")
-        app.receipts_url, app.receipts_user, app.receipts_key = url, user_name, key
+        app.receipts_url = url
+        app.receipts_user = app.receipts_user if user_name is None else user_name
+        if key is not None:
+            app.receipts_key, app.receipts_key_is_base64 = key, _is_base64(key)
 
     def fault_body(self, status: int) -> bytes:
         code = {400: PARAMETER, 401: AUTH_WRONG}.get(status, "81000001")
@@ -309,6 +312,14 @@ class HuaweiSimulator:
         return json_response(
             status or _HTTP_STATUS.get(code, 400), value, accepted=good, reason="" if code == SUCCESS else f"{code} {message}"
         )
+
+
+def _is_base64(key: str) -> bool:
+    """Keys of newer configurations are Base64, older ones plain text (vendor sheet, section 6)."""
+    try:
+        return len(base64.b64decode(key, validate=True)) >= 16
+    except ValueError:
+        return False
 
 
 def _oauth_refusal(sub_error: int, text: str) -> SimResponse:
