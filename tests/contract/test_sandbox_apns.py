@@ -163,6 +163,21 @@ async def test_an_ordered_goaway_carries_the_reason_and_leaves_the_push_unproces
     assert (await apns.push()).status == 200
 
 
+async def test_a_refused_stream_was_not_processed_and_may_be_sent_again(apns):
+    apns.world.faults.add({"vendor": "apns", "kind": "refused_stream", "count": 1})
+    assert (await apns.push()).reset_code == REFUSED_STREAM
+    assert apns.tray() == []
+    assert (await apns.push()).status == 200
+
+
+async def test_the_limit_of_streams_can_be_lowered_while_it_runs(apns):
+    await apns.push()
+    apns.world.faults.add({"vendor": "apns", "kind": "max_streams", "streams": 5, "count": 1})
+    await apns.push()
+    await apns.client.settled()
+    assert apns.client.max_streams == [1, 1000, 5]
+
+
 async def test_ordered_faults_speak_apples_language(apns):
     for status, word in (
         (503, "ServiceUnavailable"),

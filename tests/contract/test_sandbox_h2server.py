@@ -312,6 +312,13 @@ async def test_too_many_pings_without_a_request_are_answered_with_goaway(serve, 
     assert int(client.goaways[0].error_code) == 0xB
 
 
+async def test_an_idle_connection_is_sent_away(serve, raw_h2):
+    client = await raw_h2((await serve(empty, limits=H2Limits(idle_seconds=0.05))).port)
+    assert (await client.ask("/x")).status == 200
+    await client.until(lambda: client.closed)
+    assert [g.last_stream_id for g in client.goaways] == [1]
+
+
 async def test_connections_over_the_bound_are_dropped(serve, raw_h2):
     server = await serve(empty, limits=H2Limits(max_connections=1))
     first = await raw_h2(server.port)

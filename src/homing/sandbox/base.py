@@ -71,6 +71,7 @@ class SimResponse:
     body: bytes = b""
     goaway: bool = False
     reset: bool = False
+    refused_stream: bool = False  # HTTP/2: RST_STREAM REFUSED_STREAM, not processed
     goaway_body: bytes = b""  # additional data of the GOAWAY frame
     truncate: bool = False  # promise more bytes than are sent, then close
     accepted: bool = True  # the verdict for the request log

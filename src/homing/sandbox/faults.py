@@ -1,4 +1,4 @@
-"""Faults that a test orders: latency, refusals, resets, GOAWAY, dead tokens and spent quotas."""
+"""Faults that a test orders: latency, refusals, resets, GOAWAY, refused streams, dead tokens and spent quotas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-KINDS = ("latency", "status", "reset", "goaway", "dead_token", "quota")
+KINDS = ("latency", "status", "reset", "goaway", "dead_token", "quota", "refused_stream", "max_streams")
+# HTTP/2 only: refused_stream answers RST_STREAM REFUSED_STREAM, max_streams announces another limit of concurrent streams.
 BODIES = ("html", "empty", "truncated", "cut", "ok_but_no")  # cut: more bytes are promised than come
 MAX_FAULTS = 1000
 MAX_LATENCY_MS = 600_000
@@ -31,6 +32,7 @@ class Fault:
     token: str | None = None
     body: str | None = None
     retry_after: int | None = None
+    streams: int = 1  # of max_streams
     path: str | None = None  # only requests whose path contains this
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class Fault:
             "body": self.body,
             "retry_after": self.retry_after,
             "path": self.path,
+            "streams": self.streams,
         }
 
 
@@ -112,6 +115,7 @@ def _read(number: int, order: dict[str, Any]) -> Fault:
     fault.status = _integer(order, "status", 200, 599) or (200 if order.get("body") == "ok_but_no" else 503)
     fault.left = _integer(order, "count", 1, 1_000_000_000)
     fault.retry_after = _integer(order, "retry_after", 0, 86_400)
+    fault.streams = _integer(order, "streams", 1, 10_000) or 1
     fault.rate = _rate(order.get("rate"))
     fault.token, fault.path = _text(order, "token"), _text(order, "path")
     fault.body = _text(order, "body")

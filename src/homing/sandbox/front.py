@@ -41,10 +41,9 @@ class Front:
             wrong = faults.take(vendor.name, "status", path=request.path)
             if wrong is not None:
                 return self._logged(vendor, request, _faulty(wrong, vendor), "fault")
-            if request.http_version.startswith("2") and faults.take(vendor.name, "goaway", path=request.path) is not None:
-                away = SimResponse(503, goaway=True, reset=True, accepted=False, reason="GOAWAY, not processed")
-                away.goaway_body = _goaway_body(vendor)
-                return self._logged(vendor, request, away, "fault")
+            lost = self._h2_fault(vendor, request) if request.http_version.startswith("2") else None
+            if lost is not None:
+                return self._logged(vendor, request, lost, "fault")
         try:
             response = await vendor.handle(request)
         except Exception:
@@ -54,6 +53,21 @@ class Front:
             response.goaway = True
             response.goaway_body = _goaway_body(vendor)
         return self._logged(vendor, request, response, "accepted" if response.accepted else "refused")
+
+    def _h2_fault(self, vendor: VendorSimulator, request: SimRequest) -> SimResponse | None:
+        """Faults of HTTP/2 alone: the request is left unprocessed, and the client may send it again."""
+        faults = self._world.faults
+        connection = request.connection.values.get("h2")
+        fewer = faults.take(vendor.name, "max_streams", path=request.path) if connection is not None else None
+        if connection is not None and fewer is not None:
+            connection.set_max_concurrent_streams(fewer.streams)
+        if faults.take(vendor.name, "refused_stream", path=request.path) is not None:
+            return SimResponse(503, refused_stream=True, accepted=False, reason="REFUSED_STREAM, not processed")
+        if faults.take(vendor.name, "goaway", path=request.path) is not None:
+            away = SimResponse(503, goaway=True, reset=True, accepted=False, reason="GOAWAY, not processed")
+            away.goaway_body = _goaway_body(vendor)
+            return away
+        return None
 
     def _logged(self, vendor: VendorSimulator, request: SimRequest, response: SimResponse, verdict: str) -> SimResponse:
         self._world.log(vendor.name, request, response.status, verdict, response.reason)

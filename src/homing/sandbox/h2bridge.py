@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from .base import ConnectionState, Handler, SimRequest, SimResponse
 from .h2connection import H2Connection
-from .h2values import Abort, Answer, Goaway, Reply, ResetStream, StreamRequest
+from .h2values import INTERNAL_ERROR, Abort, Answer, Goaway, Reply, ResetStream, StreamRequest
 
 _STATE = "sandbox"
 
@@ -45,12 +45,14 @@ def _request(request: StreamRequest, connection: H2Connection) -> SimRequest:
 
 
 def _reply(response: SimResponse, connection: H2Connection) -> Reply:
+    if response.refused_stream:
+        return ResetStream()
     if response.goaway and response.reset:
         return Goaway(_reason(response))
     if response.reset:
         return Abort()
     if response.truncate:
-        return ResetStream()
+        return ResetStream(INTERNAL_ERROR)
     if response.goaway:
         connection.goaway(_reason(response))
     return Answer(response.status, tuple(response.headers.items()), response.body)

@@ -50,7 +50,7 @@ class H2Connection(asyncio.Protocol):
         self._begun: set[int] = set()  # streams whose handler runs
         self._highest_replied = 0
         self._pings = 0
-        self._allowed = limits.unacknowledged_max_streams
+        self._allowed = max(limits.unacknowledged_max_streams, limits.initial_max_streams)
         self._announced: deque[int] = deque()  # one entry per SETTINGS frame that waits for its acknowledgement
         self._timers: list[asyncio.TimerHandle] = []
         self._flush_due = False
@@ -66,7 +66,8 @@ class H2Connection(asyncio.Protocol):
         ssl_object = transport.get_extra_info("ssl_object")
         if isinstance(ssl_object, ssl.SSLObject):
             self.peer_certificate = ssl_object.getpeercert(binary_form=True)
-        self._idle = self._loop.call_later(self._limits.idle_seconds, self.goaway)
+        self._heard_at = self._loop.time()
+        self._idle = self._loop.call_later(self._limits.idle_seconds, self._check_idle)
         self._greet()
 
     def data_received(self, data: bytes) -> None:
@@ -77,8 +78,7 @@ class H2Connection(asyncio.Protocol):
             self._flush()  # the library has put its GOAWAY there
             self._transport.close()
             return
-        self._idle.cancel()
-        self._idle = self._loop.call_later(self._limits.idle_seconds, self.goaway)
+        self._heard_at = self._loop.time()
         for event in events:
             self._on_event(event)
         self._flush()
@@ -138,6 +138,14 @@ class H2Connection(asyncio.Protocol):
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+
+    def _check_idle(self) -> None:
+        """One timer a connection, and not one a read: a cancelled timer stays in the loop until its hour is over."""
+        left = self._heard_at + self._limits.idle_seconds - self._loop.time()
+        if left <= 0:
+            self.goaway()
+        else:
+            self._idle = self._loop.call_later(left, self._check_idle)
 
     # --- frames in
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 REFUSED_STREAM = 0x7  # RFC 9113, section 7
+INTERNAL_ERROR = 0x2
 NO_ERROR = 0x0
 
 
