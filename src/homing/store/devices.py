@@ -143,7 +143,7 @@ _KINDS = {
     SessionState.LOGGED_OUT: "logout",
     SessionState.KICKED: "kicked",
     SessionState.REVOKED: "revoked",
-    SessionState.EXPIRED: "expired",
+    SessionState.EXPIRED: "usersig_expired",
 }
 
 
@@ -152,23 +152,16 @@ async def delete_device(tx: Tx, device_id: int) -> None:
     await tx.execute(_DELETE, device_id)
 
 
-async def bind_token(
-    tx: Tx, device: Device, business_id: int, token: str, next_id: NextId, now_ms: int, *, is_tpns: bool
-) -> list[int] | None:
-    """Give a token to a device, and take it from whoever held it, in one step (promise 5).
-
-    Returns the devices that lost it, or None when the session has ended meanwhile.
-    """
-    losers = []
+async def bind_token(tx: Tx, device: Device, business_id: int, token: str, next_id: NextId, now_ms: int, *, is_tpns: bool) -> bool:
+    """Give a token to a device, and take it from whoever held it, in one step (promise 5). False: the session has ended."""
     for holder_id, user_id in await tx.fetch(_HOLDERS, device.sdkappid, business_id, token, device.device_id):
         await tx.execute(_UNBIND, now_ms, holder_id)
         await silence_device(tx, holder_id, Reason.TOKEN_MOVED, now_ms)
         await tx.execute(_EVENT, next_id(), device.sdkappid, user_id, holder_id, now_ms, "token_moved", f"to {device.user_id}")
-        losers.append(int(holder_id))
     if not await tx.execute(_BIND, business_id, token, now_ms, int(is_tpns), device.device_id, device.session_id):
-        return None
+        return False
     await add_event(tx, device, "token_reported", next_id, now_ms, f"certificate {business_id}")
-    return losers
+    return True
 
 
 async def unbind_token(tx: Tx, device: Device, next_id: NextId, now_ms: int) -> None:
