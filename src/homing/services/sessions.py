@@ -163,16 +163,16 @@ class Sessions:
 
     async def logout(self, device: Device) -> None:
         """End the session: no push reaches the device any more. Logging out twice is no error."""
-        await self._end(device.sdkappid, [device], SessionState.LOGGED_OUT, "logout")
+        await self._end([device], SessionState.LOGGED_OUT, "logout")
 
     async def expire(self, device: Device) -> None:
         """The UserSig ran out."""
-        await self._end(device.sdkappid, [device], SessionState.EXPIRED, "expired")
+        await self._end([device], SessionState.EXPIRED, "expired")
 
     async def revoke_account(self, app: App, user_id: str) -> int:
         """End every session of an account (REST kick); returns how many there were. The caller revokes the UserSigs first."""
         devices = (await self.devices_of(app.sdkappid, [user_id])).get(user_id, [])
-        return await self._end(app.sdkappid, devices, SessionState.REVOKED, "revoked")
+        return await self._end(devices, SessionState.REVOKED, "revoked")
 
     async def forget_account(self, app: App, user_ids: Sequence[str]) -> None:
         """End every session of these accounts and forget their devices; the accounts are about to be deleted."""
@@ -257,7 +257,7 @@ class Sessions:
 
         await self._database.write(work)
 
-    async def _end(self, sdkappid: int, devices: Sequence[Device], state: SessionState, kind: str) -> int:
+    async def _end(self, devices: Sequence[Device], state: SessionState, kind: str) -> int:
         now_ms = self._clock.now_ms()
 
         async def work(tx: Tx) -> list[Device]:
