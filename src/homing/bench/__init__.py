@@ -1,0 +1,1 @@
+"""Measures Homing on this machine: a mock vendor, a load generator, and one module a benchmark."""
