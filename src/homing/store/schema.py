@@ -141,8 +141,8 @@ message = sa.Table(
 _index("message_inbox", message.c.sdkappid, message.c.to_account, message.c.to_seq, unique=True, where=message.c.to_seq.is_not(None))
 _index("message_outbox", message.c.sdkappid, message.c.from_account, message.c.from_seq, unique=True, where=message.c.from_seq.is_not(None))
 _index("message_conversation", message.c.sdkappid, message.c.conversation, message.c.timestamp, message.c.message_id)
-# Serves the 120-second deduplication and the look-up of a MsgKey.
-_index("message_key", message.c.sdkappid, message.c.random, message.c.seq)
+# Serves the 120-second deduplication and the look-up of a MsgKey. Callers count their MsgSeq up, so new entries share a page.
+_index("message_key", message.c.sdkappid, message.c.seq, message.c.random)
 
 conversation = sa.Table(
     "conversation",

@@ -173,7 +173,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("to_seq IS NOT NULL"),
         postgresql_where=sa.text("to_seq IS NOT NULL"),
     )
-    op.create_index("message_key", "message", ["sdkappid", "random", "seq"], unique=False)
+    op.create_index("message_key", "message", ["sdkappid", "seq", "random"], unique=False)
     op.create_index(
         "message_outbox",
         "message",
