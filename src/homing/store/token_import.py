@@ -52,7 +52,8 @@ _SAVE = Bulk(
     "SELECT device_id, CAST(? AS bigint), user_id, platform, instance_id, CAST(? AS text), 1, CAST(? AS bigint), 0, CAST(? AS bigint), "
     "app_state, business_id, token, CAST(? AS bigint), language FROM k WHERE true "
     "ON CONFLICT (sdkappid, user_id, platform, instance_id) DO UPDATE SET session_state = excluded.session_state, "
-    "last_seen_ms = excluded.last_seen_ms, app_state = excluded.app_state, token = excluded.token, token_at_ms = excluded.token_at_ms",
+    "last_seen_ms = excluded.last_seen_ms, app_state = excluded.app_state, business_id = excluded.business_id, "
+    "token = excluded.token, token_at_ms = excluded.token_at_ms",
 )
 
 
