@@ -328,12 +328,20 @@ def _metrics() -> Iterable[tuple[str, str, str, str]]:
         yield f"`{name}`", metric.type, ", ".join(f"`{label}`" for label in labels), metric.documentation
 
 
+def command_line_page() -> str:
+    """Every command with its options."""
+    from homing.cli.reference import reference
+
+    return reference()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "decision-table.md": decision_table,
     "errors.md": errors_page,
     "outcomes.md": outcomes_page,
     "channels.md": channels_page,
     "configuration.md": configuration_page,
+    "cli.md": command_line_page,
     "metrics.md": metrics_page,
 }
 

@@ -1,12 +1,8 @@
-"""The reference page of the command line, made from the commands themselves.
-
-``python -m homing.cli.reference > docs/reference/cli.md``
-"""
+"""The reference page of the command line, made from the commands themselves by ``make generate``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 
 from .command import Command, WrongUse
@@ -77,7 +73,3 @@ def _row(action: argparse.Action) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())
