@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 #: Where a reader waits a moment, the test waits for the notification.
-ARRIVED = "for i in {1..100}; do curl -s 127.0.0.1:9090/phones/phone-1/tray | grep -q title && break; sleep 0.1; done"
+ARRIVED = "for i in {1..100}; do curl -s 127.0.0.1:8090/phones/phone-1/tray | grep -q title && break; sleep 0.1; done"
 
 
 def _script(page: str, *, after: str = "") -> str:
@@ -33,7 +33,7 @@ def _free_port() -> int:
 def _run(script: str, folder: Path) -> str:
     sandbox, server = _free_port(), _free_port()
     script = script.replace("/path/to/homing/.venv/bin", str(BIN)).replace("/tmp/first-push", str(folder / "first-push"))
-    script = script.replace("127.0.0.1:9090", f"127.0.0.1:{sandbox}").replace("127.0.0.1:8080", f"127.0.0.1:{server}")
+    script = script.replace("127.0.0.1:8090", f"127.0.0.1:{sandbox}").replace("127.0.0.1:8080", f"127.0.0.1:{server}")
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "HOMING_LISTEN": f"127.0.0.1:{server}"}
     with subprocess.Popen(
         ["bash", "-e"],
@@ -67,7 +67,7 @@ def test_the_commands_of_the_readme_push_to_a_phone(tmp_path: Path) -> None:
     [("docs/tutorial/first-push.md", "## With your own app"), ("docs/tutorial/first-push.zh.md", "## 换成自己的应用")],
 )
 def test_the_commands_of_the_tutorial_push_and_explain(page: str, heading: str, tmp_path: Path) -> None:
-    look = "curl -sw '\\n' 127.0.0.1:9090/phones/phone-1/tray\n"
+    look = "curl -sw '\\n' 127.0.0.1:8090/phones/phone-1/tray\n"
     script = _script(page, after=heading).replace(look, f"{ARRIVED}\n{look}")
     output = _run(script, tmp_path)
     assert '"activity"' in output
