@@ -39,7 +39,7 @@ class Messages:
         """The HTTP request of message ``number``."""
         text = self.mark(number)
         body = (
-            f'{{"SyncOtherMachine":2,"From_Account":"{self._user(number + 1)}","To_Account":{self._receivers(number)},'
+            f'{{"SyncOtherMachine":2,"From_Account":"{self._sender(number)}","To_Account":{self._receivers(number)},'
             f'"MsgLifeTime":604800,"MsgRandom":{number & 0xFFFFFFFF},"MsgBody":[{{"MsgType":"TIMTextElem","MsgContent":{{"Text":'
             f'"hello {text}"}}}}],"OfflinePushInfo":{{"PushFlag":0,"Title":"Alice","Desc":"hello {text}","Ext":"{{\\"id\\":1}}"}}}}'
         ).encode()
@@ -47,6 +47,10 @@ class Messages:
 
     def _user(self, number: int) -> str:
         return user_of(self._first + number % self._users)
+
+    def _sender(self, number: int) -> str:
+        # One of the receivers would get no push of its own message.
+        return self._user(number + 1) if self._targets == 1 else ADMIN
 
     def _receivers(self, number: int) -> str:
         if self._targets == 1:

@@ -127,6 +127,7 @@ async def bare_transport(vendor: MockVendor, channel: str, count: int, in_flight
         return await measured(drive(transport, prepared, count, in_flight), count)
     finally:
         await transport.aclose()
+        await vendor.reset()
 
 
 async def measured(work: Awaitable[float], count: int) -> Figures:
