@@ -188,6 +188,7 @@ async def test_ordered_faults_speak_apples_language(apns):
         apns.world.faults.add({"vendor": "apns", "kind": "status", "status": status, "count": 1})
         response = await apns.push()
         assert (response.status, json.loads(response.body)["reason"]) == (status, word)
+        assert response.headers["apns-id"]
     apns.world.faults.add({"vendor": "apns", "kind": "quota", "count": 1})
     assert reason(await apns.push()) == (429, "TooManyRequests")
     apns.world.faults.add({"vendor": "apns", "kind": "dead_token", "count": 1})
@@ -306,13 +307,21 @@ async def test_a_wrong_key_key_id_team_algorithm_or_time_is_invalid(apns):
         apns.jwt(kid="ABCDE12345"),
         apns.jwt(iss="ABCDE12345"),
         apns.jwt(key="secret" * 8, algorithm="HS256"),
-        apns.jwt(iat=str(now)),
         apns.jwt(iat=None),
+        apns.jwt(iat=True),
+        apns.jwt(iat=f"{now}.5"),
+        apns.jwt(iat=str(now * 1000)),
         apns.jwt(iat=now * 1000),
         apns.jwt(iat=now + 120),
     ]
     for token in tokens:
         assert reason(await apns.push(jwt_=token)) == (403, "InvalidProviderToken")
+
+
+@pytest.mark.parametrize("spelling", [float, str, lambda seconds: seconds + 0.25], ids=["fraction .0", "text", "fraction"])
+async def test_seconds_are_read_as_clients_in_use_spell_them(apns, spelling):
+    now = apns.world.clock.now_ms() // 1000
+    assert (await apns.push(jwt_=apns.jwt(iat=spelling(now)))).status == 200
 
 
 async def test_a_der_signature_is_invalid(apns):

@@ -40,7 +40,7 @@ class Front:
                 return self._logged(vendor, request, SimResponse(502, reset=True, accepted=False, reason="reset"), "fault")
             wrong = faults.take(vendor.name, "status", path=request.path)
             if wrong is not None:
-                return self._logged(vendor, request, _faulty(wrong, vendor), "fault")
+                return self._logged(vendor, request, _faulty(wrong, vendor, request), "fault")
             lost = self._h2_fault(vendor, request) if request.http_version.startswith("2") else None
             if lost is not None:
                 return self._logged(vendor, request, lost, "fault")
@@ -82,9 +82,9 @@ def json_response(
     return SimResponse(status, {"content-type": "application/json", **(headers or {})}, body, accepted=accepted, reason=reason)
 
 
-def _faulty(fault: Fault, vendor: VendorSimulator) -> SimResponse:
+def _faulty(fault: Fault, vendor: VendorSimulator, request: SimRequest) -> SimResponse:
     """What a "status" fault answers: the vendor's own error body unless another kind of body was ordered."""
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", **_vendor_headers(vendor, request)}
     if fault.retry_after is not None:
         headers["retry-after"] = str(fault.retry_after)
     response = SimResponse(fault.status, headers, accepted=False, reason=f"ordered fault {fault.id}: status {fault.status}")
@@ -104,6 +104,13 @@ def _goaway_body(vendor: VendorSimulator) -> bytes:
     make: Any = getattr(vendor, "goaway_body", None)
     body = make() if make is not None else b""
     return body if isinstance(body, bytes) else b""
+
+
+def _vendor_headers(vendor: VendorSimulator, request: SimRequest) -> dict[str, str]:
+    """A simulator may have ``fault_headers(request)``: the headers that are in each of its answers."""
+    make: Any = getattr(vendor, "fault_headers", None)
+    headers = make(request) if make is not None else {}
+    return headers if isinstance(headers, dict) else {}
 
 
 def _vendor_error(vendor: VendorSimulator, status: int) -> bytes:

@@ -115,6 +115,10 @@ class ApnsSimulator:
             answer["timestamp"] = self._world.clock.now_ms()
         return json.dumps(answer).encode()
 
+    def fault_headers(self, request: SimRequest) -> dict[str, str]:
+        """Apple names the push in every answer; some clients find the waiting caller by it alone."""
+        return {"apns-id": response_id(request)}
+
     def goaway_body(self) -> bytes:
         """The debug data of an ordered GOAWAY."""
         return b'{"reason":"Shutdown"}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import secrets
 from collections import OrderedDict
@@ -107,7 +108,7 @@ class ProviderTokens:
         return known
 
     def _read(self, token: str) -> _Verified:
-        """ES256, a known key id, the signature, the team of that key, a whole number of seconds."""
+        """ES256, a known key id, the signature, the team of that key, a number of seconds."""
         invalid = Refusal(403, "InvalidProviderToken")
         checks = {f"verify_{name}": False for name in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")}
         try:
@@ -118,8 +119,8 @@ class ProviderTokens:
             claims = jwt.decode(token, app.key.public_key(), algorithms=["ES256"], options=checks)  # type: ignore[arg-type]
         except (jwt.PyJWTError, ValueError):
             raise invalid from None
-        issued_at = claims.get("iat")
-        if claims.get("iss") != app.team_id or not isinstance(issued_at, int) or isinstance(issued_at, bool):
+        issued_at = _seconds(claims.get("iat"))
+        if claims.get("iss") != app.team_id or issued_at is None:
             raise invalid
         return _Verified(app, issued_at)
 
@@ -157,6 +158,13 @@ class ProviderTokens:
         owner = self._apps.get(topic)
         if owner is None or owner.team_id != app.team_id or (app.topic_key and topic != app.bundle_id):
             raise Refusal(400, "TopicDisallowed")
+
+
+def _seconds(value: Any) -> int | None:
+    """``iat`` as a whole number. Clients in wide use send fractions (PyAPNs2) or a text of digits (kalyke), and Apple takes both."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+        return int(value)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
