@@ -60,6 +60,7 @@ class Accepted(msgspec.Struct, frozen=True):
     seq: int
     timestamp: int  # unix seconds
     duplicate: bool = False  # a resend inside the 120-second window: nothing was stored again
+    sender_place: int = 0  # place of the copy in the sender's inbox; 0: none, or a duplicate
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -154,7 +154,7 @@ class Plan:
             self._bump(receiver, draft.from_account, 1 if counted else 0, message_id)
             if sender != receiver:
                 self._bump(sender, draft.to_account, 0, message_id)
-        accepted = _accepted(message_id, entry.seq, draft.random, timestamp)
+        accepted = _accepted(message_id, entry.seq, draft.random, timestamp, sender_place=from_seq or 0)
         if draft.seq is not None:
             self._seen[duplicate_key(entry)] = accepted
         account = self._accounts[sender]
@@ -293,8 +293,9 @@ def certificate_state(channel: str | None, paused_reason: str | None) -> Literal
     return "paused" if paused_reason else "ok"
 
 
-def _accepted(message_id: int, seq: int, random: int, timestamp: int, *, duplicate: bool = False) -> Accepted:
-    return Accepted(message_id, f"{message_id}-{timestamp}-{random}", f"{seq}_{random}_{timestamp}", seq, timestamp, duplicate)
+def _accepted(message_id: int, seq: int, random: int, timestamp: int, *, duplicate: bool = False, sender_place: int = 0) -> Accepted:
+    msg_id, msg_key = f"{message_id}-{timestamp}-{random}", f"{seq}_{random}_{timestamp}"
+    return Accepted(message_id, msg_id, msg_key, seq, timestamp, duplicate, sender_place)
 
 
 def _message_row(message: Message, content_crc: int) -> tuple[Any, ...]:

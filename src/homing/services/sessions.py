@@ -34,6 +34,7 @@ from .apps import Apps
 from .certificates import Certificates
 from .fresh import FreshCache
 from .login import LoginPlan, admit
+from .presence import Presence
 from .tokens import check_push_token, new_session_token, session_hash
 
 MAX_INSTANCE_CHARS = 128
@@ -94,7 +95,7 @@ class Sessions:
         self._clock = clock
         self._ids = ids
         self._bus = bus
-        self._node_id = node_id
+        self.presence = Presence(database, clock, node_id)
         self._apps = apps
         self._accounts = accounts
         self._certificates = certificates

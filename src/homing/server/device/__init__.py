@@ -1,0 +1,1 @@
+"""The device API: HTTPS calls and the WebSocket of the apps."""
