@@ -198,6 +198,8 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
     """The HTTP server around an ASGI application. It handles no signals of its own, and sets ``started`` when it can serve."""
     import uvicorn
 
+    from homing.server.device.wire import DeviceWebSocket
+
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Any:
@@ -210,7 +212,7 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
     settings = uvicorn.Config(
         application,
         http="httptools",
-        ws="websockets-sansio",
+        ws=DeviceWebSocket,
         lifespan="off",
         log_config=None,
         access_log=False,
