@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
 from homing.bus.base import Bus, BusLimits
 from homing.bus.local import LocalBus
+from homing.bus.nats import NatsBus
 from homing.model.delivery import Delivery, ReadDelivery
 
 
-async def local_bus(limits: BusLimits) -> Bus:
+def local_bus(_: pytest.FixtureRequest, limits: BusLimits) -> Bus:
     return LocalBus(limits)
 
 
-BUSES: dict[str, Callable[[BusLimits], Awaitable[Bus]]] = {"local": local_bus}
+def nats_bus(request: pytest.FixtureRequest, limits: BusLimits) -> Bus:
+    return NatsBus([request.getfixturevalue("nats_url")], limits)
+
+
+BUSES: dict[str, Callable[[pytest.FixtureRequest, BusLimits], Bus]] = {"local": local_bus, "nats": nats_bus}
 LIMITS = BusLimits(max_deliveries=1000, max_lanes=100, max_topics=100, batch=64)
 HERE, THERE = 1, 2
 
 
 @pytest.fixture(params=BUSES)
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    made = await BUSES[request.param](LIMITS)
+    made = BUSES[request.param](request, LIMITS)
     await made.start()
     yield made
     await made.close()
