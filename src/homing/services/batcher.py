@@ -11,12 +11,15 @@ from homing.store.engine import StoreBusy
 T = TypeVar("T")
 R = TypeVar("R")
 
+ENOUGH = 32  # a batch of this size is not worth waiting for more
+
 
 class Batcher(Generic[T, R]):
     """Calls ``run(items)`` with at most ``max_batch`` items, at most ``concurrent`` calls at a time.
 
     ``run`` answers one result an item, in order. More than ``max_queued`` waiting items raise ``StoreBusy`` at once, so
-    memory stays bounded.
+    memory stays bounded. A batch that is still small waits ``linger_seconds`` for company: a commit costs the same for one
+    item and for twenty.
     """
 
     def __init__(
@@ -26,11 +29,13 @@ class Batcher(Generic[T, R]):
         max_batch: int = 256,
         max_queued: int = 20_000,
         concurrent: int = 1,
+        linger_seconds: float = 0.0,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
         self._max_queued = max_queued
         self._concurrent = concurrent
+        self._linger_seconds = linger_seconds
         self._waiting: list[tuple[T, asyncio.Future[R] | None]] = []
         self._active = 0
         self._scheduled = False
@@ -66,10 +71,15 @@ class Batcher(Generic[T, R]):
                 await asyncio.wait(set(self._tasks))
 
     def _schedule(self) -> None:
-        # One loop turn of patience: requests that are already in the sockets' buffers join the batch.
-        if not self._scheduled and self._active < self._concurrent:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._start)
+        if self._scheduled or self._active >= self._concurrent:
+            return
+        self._scheduled = True
+        loop = asyncio.get_running_loop()
+        if self._linger_seconds and len(self._waiting) < ENOUGH:
+            loop.call_later(self._linger_seconds, self._start)
+        else:
+            # One loop turn of patience: requests that are already in the sockets' buffers join the batch.
+            loop.call_soon(self._start)
 
     def _start(self) -> None:
         self._scheduled = False
@@ -96,4 +106,5 @@ class Batcher(Generic[T, R]):
                     future.set_result(result)
         finally:
             self._active -= 1
-            self._start()
+            if self._waiting:
+                self._schedule()

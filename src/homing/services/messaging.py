@@ -25,6 +25,7 @@ from .batcher import Batcher
 from .fan_out import Entry, Lane, Plan, Results, Stored, duplicate_key
 
 MAX_BATCH = 256
+LINGER_SECONDS = 0.001
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,7 +61,9 @@ class Messaging:
         self._clock = clock
         self._outgoing = outgoing
         self._random_bits = random_bits
-        self._batcher: Batcher[Entry, Stored | Accepted | Problem] = Batcher(self._accept, max_batch=MAX_BATCH, max_queued=max_queued)
+        self._batcher: Batcher[Entry, Stored | Accepted | Problem] = Batcher(
+            self._accept, max_batch=MAX_BATCH, max_queued=max_queued, linger_seconds=LINGER_SECONDS
+        )
 
     async def send(self, app: App, draft: Draft) -> Accepted:
         """Store a message and decide its pushes; returns when both are durable.

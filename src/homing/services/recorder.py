@@ -23,6 +23,8 @@ log = structlog.get_logger()
 MAX_BODY_CHARS = 8_192
 MAX_ANSWER_CHARS = 2_048
 _RETRY_SECONDS = 0.5
+#: Short, because a process that dies before the result is written sends once more.
+LINGER_SECONDS = 0.004
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -44,7 +46,7 @@ class Recorder:
         self._ids = ids
         self._node_id = node_id
         self._clock = clock
-        self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512)
+        self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512, linger_seconds=LINGER_SECONDS)
         #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
         self.unwritten: set[int] = set()
         self._heads: dict[int, tuple[Any, str]] = {}
