@@ -1,0 +1,225 @@
+"""The stage: a server on a fresh database, the sandbox, the demo app with its certificates, and two phones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from homing.app import listener, open_node, web_server
+from homing.config import Config
+from homing.model.clock import SystemClock
+from homing.rules.usersig import sign
+from homing.sandbox.server import Sandbox
+from homing.server.build import build
+from homing.store.engine import StoreRefused
+
+from .app import ChatApp
+from .calls import CallFailed, RestApi, SandboxApi
+from .cast import ADMIN, BRANDS, PEOPLE, SDKAPPID, Brand
+from .ledger import Entry, Ledger
+from .phone import DemoPhone
+from .words import Letter
+
+if TYPE_CHECKING:
+    from homing.app import Node
+
+log = structlog.get_logger()
+
+FIRST_BUSINESS_ID = 15501
+NEWS_WAIT_SECONDS = 10
+WATCH_SECONDS = 0.25
+
+
+class Stage:
+    """Everything that runs. Make one with ``open_stage``."""
+
+    def __init__(self, node: Node, base_url: str, sandbox: SandboxApi, secret_key: str) -> None:
+        self.base_url = base_url
+        self.sandbox = sandbox
+        self.rest = RestApi(base_url, _usersig(ADMIN, secret_key))
+        self.ledger = Ledger(node.hub.explain, node.hub.clock)
+        self._node, self._secret_key = node, secret_key
+        self._business_ids: dict[str, int] = {}
+        self._spare: dict[str, dict[str, Any]] = {}  # phones in the shop window: the certificates were made for them
+        self._listeners: set[Callable[[], None]] = set()
+        self.closing = asyncio.Event()  # set first of all, so that live pages let go
+        self.phones = {slot: self._phone(slot) for slot in ("left", "right")}
+        self.second_phone = self._app()  # where a person logs in too, to be kicked here
+
+    # --- setting up ---
+
+    async def furnish(self) -> None:
+        """The app, its people, a certificate and a phone of every brand, and the first two phones in their owners' hands."""
+        await self._node.hub.apps.create(SDKAPPID, self._secret_key, name="Homing demo")
+        await self._node.hub.apps.update(SDKAPPID, settings={"language": "en"})
+        for person in PEOPLE.values():
+            await self.rest.import_account(person.user_id, person.nick)
+        for number, brand in enumerate(BRANDS.values(), FIRST_BUSINESS_ID):
+            made = await self.sandbox.create_phone(brand.name, app_state="killed")
+            await self._add_certificate(brand, number, made)
+            self._spare[brand.name] = made
+        await self.give("left", "apple", "alice")
+        await self.give("right", "xiaomi", "bob")
+
+    async def _add_certificate(self, brand: Brand, business_id: int, made: dict[str, Any]) -> None:
+        hint = made["business_hint"]
+        values = hint["settings"] | hint["files"]
+        if brand.opens_page:
+            values |= {"click_action": "page", "click_value": hint["intent_uri"]}
+        if "receipts" not in hint:
+            values |= {"callback_base_url": self.base_url}
+        certificate = await self._node.hub.certificates.add(SDKAPPID, brand.channel, values, business_id=business_id, name=brand.label_en)
+        if isinstance(certificate, list):
+            raise StoreRefused(f"The demo's certificate for {brand.label_en} is wrong: {certificate[0].sentence}")
+        self._business_ids[brand.name] = business_id
+        if "receipts" in hint:
+            settings = {"user_name": hint["receipts"]["user_name"], "key": hint["receipts"]["key"]}
+            url = f"{self.base_url}/v1/receipts/{certificate.receipt_path}"
+            await self.sandbox.send_receipts(brand.channel, package=hint["settings"]["package_name"], url=url, **settings)
+
+    def _app(self) -> ChatApp:
+        return ChatApp(self.base_url, lambda user_id: _usersig(user_id, self._secret_key))
+
+    def _phone(self, slot: str) -> DemoPhone:
+        return DemoPhone(slot, self.sandbox, self._app(), self.changed)
+
+    # --- what can be done beside what a phone does ---
+
+    async def give(self, slot: str, brand: str, user_id: str) -> None:
+        """A new phone of this brand, on which this person logs in. The old one is logged out and its app removed."""
+        phone = self.phones[slot]
+        if phone.phone_id:
+            await phone.discard()
+        made = self._spare.pop(brand, None) or await self.sandbox.create_phone(brand, app_state="killed")
+        await phone.unpack(BRANDS[brand], made, self._business_ids[brand])
+        await phone.log_in(user_id)
+
+    async def send(self, sender: str, letter: Letter) -> Entry:
+        """A person writes: in the app where it is open and logged in, else their backend sends for them through REST."""
+        phone = next((phone for phone in self.phones.values() if phone.account == sender), None)
+        key = await phone.send(letter) if phone is not None else None
+        way = "device"
+        if key is None:
+            way, key = "rest", await self.rest.send(sender, letter.receiver, letter.elements(), letter.wishes())
+        summary = {"kind": letter.kind, "text": letter.text, "description": letter.description, "no_push": letter.no_push}
+        entry = self.ledger.add(key, sender, letter.receiver, summary, way)
+        await self.ledger.ask(entry)
+        self.changed()
+        return entry
+
+    async def log_in_elsewhere(self, slot: str) -> None:
+        """The person of this phone logs in on another phone of the same kind: this one is kicked."""
+        phone = self.phones[slot]
+        await self.second_phone.cut()
+        await self.second_phone.log_in(phone.person, phone.brand.platform, f"another-{phone.brand.platform}")
+        await self.second_phone.log_out()
+
+    def phone_of(self, account: str) -> DemoPhone | None:
+        """The phone on which this account is logged in."""
+        return next((phone for phone in self.phones.values() if phone.account == account), None)
+
+    # --- news ---
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """``listener`` is called after each change; call what comes back to stop that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def changed(self) -> None:
+        """Something is different: whoever watches looks again."""
+        for heard in list(self._listeners):
+            heard()
+
+    async def follow_trays(self) -> None:
+        """Look at a phone again whenever the sandbox says that something happened on it."""
+        after = 0
+        while True:
+            try:
+                news = await self.sandbox.events(after, NEWS_WAIT_SECONDS)
+                if not news:
+                    continue
+                after = news[-1]["n"]
+                touched = {event.get("phone_id") for event in news if event["event"] not in ("phone_changed", "phone_created")}
+                for phone in self.phones.values():
+                    if phone.phone_id in touched:
+                        await phone.refresh()
+            except CallFailed as failed:
+                log.warning("trays_not_followed", why=str(failed))
+                await asyncio.sleep(1)
+
+    async def follow_explanations(self) -> None:
+        """Keep the explanations fresh."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if await self.ledger.refresh():
+                self.changed()
+
+    async def aclose(self) -> None:
+        """Close what the apps have open."""
+        for app in (self.second_phone, *(phone.app for phone in self.phones.values())):
+            await app.cut()
+
+
+def _usersig(user_id: str, secret_key: str) -> str:
+    return sign(SDKAPPID, user_id, secret_key, SystemClock().now_ms() // 1000)
+
+
+class _Door:
+    """The server with one more thing behind it: whatever is asked for under ``/demo``."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.page: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        page = self.page is not None and scope["type"] == "http" and (scope["path"] == "/" or scope["path"].split("/")[1] == "demo")
+        await (self.page if page else self._server)(scope, receive, send)
+
+
+@contextlib.asynccontextmanager
+async def open_stage(
+    folder: Path, listen: tuple[str, int], sandbox_listen: tuple[str, int], make_page: Callable[[Stage], Any] | None = None
+) -> AsyncIterator[Stage]:
+    """A running stage in an empty folder. Raises ``StoreRefused`` with a sentence when it cannot start."""
+    config = Config(listen=f"{listen[0]}:{listen[1]}", database=f"sqlite:///{folder}/homing.db", log_level="error", drain_seconds=2.0)
+    async with contextlib.AsyncExitStack() as stack:
+        sock = listener(*listen)
+        stack.callback(sock.close)
+        base_url = f"http://{listen[0]}:{sock.getsockname()[1]}"
+        sandbox = Sandbox(sandbox_listen, (sandbox_listen[0], 0), receipts_to=base_url)
+        try:
+            await stack.enter_async_context(sandbox)
+        except OSError as error:
+            raise StoreRefused(f"The sandbox cannot listen on {sandbox_listen[0]}:{sandbox_listen[1]} ({error.strerror})") from error
+        node = await stack.enter_async_context(open_node(config))
+        started = asyncio.Event()
+        door = _Door(await stack.enter_async_context(build(node)))
+        server = web_server(door, config, started)
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        stack.push_async_callback(_end, server, serving)
+        await started.wait()
+        stage = Stage(node, base_url, SandboxApi(sandbox.base_url), secrets.token_hex(32))
+        stack.push_async_callback(stage.aclose)
+        await stage.furnish()
+        stack.callback(stage.closing.set)
+        followers = [asyncio.create_task(stage.follow_trays()), asyncio.create_task(stage.follow_explanations())]
+        stack.push_async_callback(_cancel, followers)
+        door.page = make_page(stage) if make_page is not None else None
+        yield stage
+
+
+async def _end(server: Any, serving: asyncio.Task[None]) -> None:
+    server.should_exit = True
+    await serving
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,354 @@
+"""The steps of the story. Each does something, and expects what the server promises; what it returns is told to the spectator."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from .cast import BRANDS, CHAT_ACTIVITY
+from .scene import Scene
+from .words import Letter
+
+Both = tuple[str, str]  # English, Chinese
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step: what happens, why, and the play itself."""
+
+    name: str
+    title: Both
+    why: Both
+    play: Callable[[Scene], Awaitable[str]]
+    brand: str = "xiaomi"  # of Bob's phone
+
+
+async def foreground(scene: Scene) -> str:
+    entry = await scene.alice_says("Dinner at eight?")
+    await scene.in_chat(scene.bob, "alice", "Dinner at eight?")
+    push = await scene.outcome(entry, scene.bob, "delivered_online", "foreground")
+    scene.expect(not push["attempts"], "a vendor was asked although the app was looking")
+    scene.not_in_tray(scene.bob, "Dinner at eight?")
+    return "delivered on the socket, no push"
+
+
+async def background(scene: Scene) -> str:
+    await scene.bob.background()
+    await scene.breathe()
+    entry = await scene.alice_says("Are you there?")
+    await scene.in_tray(scene.bob, "Are you there?")
+    push = await scene.outcome(entry, scene.bob, "accepted", "background")
+    return f"in the tray; {push['service']} accepted it after {push['attempts'][-1]['ms']} ms"
+
+
+async def locked(scene: Scene) -> str:
+    await scene.bob.lock()
+    await scene.breathe()
+    entry = await scene.alice_says("I booked a table")
+    await scene.in_tray(scene.bob, "I booked a table")
+    await scene.outcome(entry, scene.bob, "accepted", "offline")
+    await scene.recorded(entry, scene.bob, "delivered")
+    return "on the lock screen; the vendor's receipt says delivered"
+
+
+async def killed(scene: Scene) -> str:
+    await scene.bob.unlock()
+    await scene.bob.kill()
+    await scene.breathe()
+    entry = await scene.alice_says("By the window")
+    await scene.in_tray(scene.bob, "By the window")
+    await scene.outcome(entry, scene.bob, "accepted", "offline")
+    return "in the tray, although no process of the app runs"
+
+
+async def tap(scene: Scene) -> str:
+    await scene.bob.kill()
+    entry = await scene.alice_says("Tap me")
+    item = await scene.in_tray(scene.bob, "Tap me")
+    scene.expect("Alice" in item["title"], f"the title should name Alice, but is {item['title']!r}")
+    await scene.breathe()
+    opened = await scene.bob.tap(item["id"])
+    scene.expect(opened["activity"] == CHAT_ACTIVITY, f"opened {opened['activity']} ({opened['error']})")
+    scene.expect(opened["sender"] == "alice", f"the extras name {opened['sender']!r} as the sender")
+    scene.expect(scene.bob.chat_with == "alice", "the chat with Alice did not open")
+    await scene.in_chat(scene.bob, "alice", "Tap me")
+    await scene.recorded(entry, scene.bob, "clicked")
+    return f"{opened['activity'].rpartition('.')[2]} opened the chat with Alice; recorded as clicked"
+
+
+async def badge(scene: Scene) -> str:
+    await scene.alice.lock()
+    await scene.breathe()
+    for number, text in enumerate(("One thing", "And another"), 1):
+        await scene.stage.send("bob", Letter(receiver="alice", text=text))
+        await scene.in_tray(scene.alice, text)
+        scene.expect(scene.alice.badge == number, f"the badge should be {number}, but is {scene.alice.badge}")
+        await scene.breathe()
+    await scene.alice.unlock()
+    await scene.until(lambda: scene.alice.badge == 0, "the badge stayed after the chat was read")
+    return "1, 2, and gone when the chat is read"
+
+
+async def no_description(scene: Scene) -> str:
+    await scene.bob.lock()
+    entry = await scene.alice_says("Order 4711", kind="custom")
+    push = await scene.outcome(entry, scene.bob, "suppressed", "no_description")
+    scene.expect(bool(push["cure"][0]), "there is no cure")
+    scene.expect(not push["attempts"] and not scene.bob.tray, "something was pushed")
+    return f"none: no_description; cure: {push['cure'][0]}"
+
+
+async def with_description(scene: Scene) -> str:
+    await scene.bob.lock()
+    entry = await scene.alice_says("Order 4711", kind="custom", description="Your order has shipped")
+    await scene.in_tray(scene.bob, "Your order has shipped")
+    await scene.outcome(entry, scene.bob, "accepted", "offline")
+    return "in the tray, with the sender's description"
+
+
+async def picture(scene: Scene) -> str:
+    await scene.bob.lock()
+    entry = await scene.alice_says("", kind="picture")
+    push = await scene.outcome(entry, scene.bob, "accepted", "offline")
+    await scene.until(lambda: bool(scene.bob.tray), "no notification in the tray")
+    return f"in the tray as “{scene.bob.tray[-1]['body']}” through {push['service']}"
+
+
+async def no_push(scene: Scene) -> str:
+    await scene.bob.lock()
+    entry = await scene.alice_says("Do not wake him", no_push=True)
+    await scene.outcome(entry, scene.bob, "suppressed", "sender_opted_out")
+    await scene.bob.unlock()
+    await scene.in_chat(scene.bob, "alice", "Do not wake him")
+    return "none: sender_opted_out; it is in the chat when the app opens"
+
+
+async def airplane(scene: Scene) -> str:
+    await scene.bob.set_offline(True)
+    await scene.breathe()
+    entry = await scene.alice_says("Safe flight")
+    push = await scene.outcome(entry, scene.bob, "accepted", "offline")
+    scene.expect(not push["delivered"] and not scene.bob.tray, "it reached a phone without a network")
+    await scene.bob.lock()
+    await scene.bob.set_offline(False)
+    await scene.in_tray(scene.bob, "Safe flight")
+    await scene.recorded(entry, scene.bob, "delivered")
+    return "accepted, not delivered; delivered when the phone is back"
+
+
+async def outage(scene: Scene) -> str:
+    await scene.bob.lock()
+    await scene.stage.sandbox.order_fault(scene.bob.brand.channel, "status", status=503, count=1)
+    entry = await scene.alice_says("Against all odds")
+    await scene.in_tray(scene.bob, "Against all odds")
+    push = await scene.outcome(entry, scene.bob, "accepted", "offline")
+    outcomes = [attempt["outcome"] for attempt in push["attempts"]]
+    scene.expect(outcomes[0] == "vendor_down" and outcomes[-1] == "accepted", f"the attempts were {', '.join(outcomes)}")
+    return f"arrived with attempt {len(outcomes)}; the first met a 503"
+
+
+async def logged_out(scene: Scene) -> str:
+    device = scene.bob
+    await device.log_out()
+    await scene.breathe()
+    entry = await scene.alice_says("Still there?")
+    await scene.outcome(entry, device, "suppressed", "logged_out")
+    scene.not_in_tray(device, "Still there?")
+    return "none: logged_out"
+
+
+async def kicked(scene: Scene) -> str:
+    await scene.stage.log_in_elsewhere("right")
+    await scene.until(lambda: scene.bob.account is None and scene.bob.notice == "kicked", "the phone did not hear that it was kicked")
+    entry = await scene.alice_says("Which phone are you on?")
+    await scene.outcome(entry, scene.bob, "suppressed", "kicked")
+    scene.not_in_tray(scene.bob, "Which phone are you on?")
+    return "none: kicked"
+
+
+async def token_moves(scene: Scene) -> str:
+    await scene.bob.log_in("carol")
+    await scene.bob.lock()
+    to_bob = await scene.alice_says("Bob, a secret")
+    to_carol = await scene.alice_says("Hello Carol", receiver="carol")
+    await scene.in_tray(scene.bob, "Hello Carol")
+    await scene.outcome(to_carol, scene.bob, "accepted", "offline")
+    await scene.until(lambda: bool(to_bob.pushes), "there is no decision about Bob", to_bob)
+    scene.expect(all(push["state"] == "suppressed" for push in to_bob.pushes), "Bob's message was pushed")
+    scene.not_in_tray(scene.bob, "Bob, a secret")
+    return f"Carol's arrives, Bob's does not: {to_bob.pushes[0]['reason']}"
+
+
+async def dead_token(scene: Scene) -> str:
+    device = scene.bob
+    await device.install(False)
+    await scene.breathe()
+    first = await scene.alice_says("Anybody?")
+    push = await scene.outcome(first, device, "failed", "token_dead")
+    second = await scene.alice_says("Hello?")
+    await scene.outcome(second, device, "suppressed", "no_token")
+    scene.expect(bool(push["cure"][0]), "there is no cure")
+    return f"{push['service']} calls the token dead ({push['attempts'][-1]['code']}): removed, the next message is no_token"
+
+
+def _on(brand_name: str) -> Callable[[Scene], Awaitable[str]]:
+    brand = BRANDS[brand_name]
+
+    async def play(scene: Scene) -> str:
+        await scene.bob.lock()
+        text = f"To your {brand.label_en}"
+        entry = await scene.alice_says(text)
+        item = await scene.in_tray(scene.bob, text)
+        push = await scene.outcome(entry, scene.bob, "accepted", "offline")
+        opened = await scene.bob.tap(item["id"])
+        scene.expect(opened["sender"] == "alice", f"the tap opened {opened}")
+        scene.expect(not brand.opens_page or opened["activity"] == CHAT_ACTIVITY, f"the tap opened {opened['activity']}")
+        await scene.recorded(entry, scene.bob, "clicked")
+        await scene.breathe()
+        return f"{push['service']}: accepted, shown, tapped; {opened['activity'].rpartition('.')[2]} opened the chat"
+
+    return play
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    Step(
+        "foreground",
+        ("Bob looks at the chat", "Bob 正在看聊天"),
+        (
+            "The app is connected and in the foreground: the message goes through the socket, nobody needs a push.",
+            "App 在线且在前台：消息走长连接，不需要推送。",
+        ),
+        foreground,
+    ),
+    Step(
+        "background",
+        ("Bob presses home", "Bob 按下 Home 键"),
+        (
+            "The app reported doBackground: the message goes through the socket and also through the vendor's channel, into the tray.",
+            "App 上报了 doBackground：消息既走长连接，也走厂商通道，通知栏会展示。",
+        ),
+        background,
+    ),
+    Step(
+        "locked",
+        ("Bob locks his phone", "Bob 锁屏"),
+        (
+            "The system cut the app's connection, but Bob did not log out: the vendor's channel wakes the phone.",
+            "系统断开了 App 的连接，但 Bob 没有退出登录：厂商通道负责送达。",
+        ),
+        locked,
+    ),
+    Step(
+        "killed",
+        ("Bob swipes the app away", "Bob 划掉 App 进程"),
+        (
+            "No process runs, nobody said good-bye. Not logged out means: still to be reached.",
+            "进程已不在，也没有退出登录：没有登出就仍应送达。",
+        ),
+        killed,
+    ),
+    Step(
+        "tap",
+        ("Bob taps the notification", "Bob 点击通知"),
+        (
+            "The certificate's intent URI is resolved against the app's manifest; the app reads the sender from the extras.",
+            "证书中的 intent URI 按 App 的清单文件解析；extras 带有 ext，App 从中读出发送者。",
+        ),
+        tap,
+    ),
+    Step(
+        "badge",
+        ("Alice's iPhone counts", "Alice 的 iPhone 计数"),
+        (
+            "APNs wants an absolute number: the server counts the unread messages of the account.",
+            "APNs 需要绝对值：服务端统计该账号的未读总数。",
+        ),
+        badge,
+    ),
+    Step(
+        "no_description",
+        ("A custom message without a description", "没有描述的自定义消息"),
+        (
+            "The server cannot know what a custom message says, and an empty notification helps nobody.",
+            "服务端无法解析自定义消息的内容，空通知没有意义。",
+        ),
+        no_description,
+    ),
+    Step(
+        "with_description",
+        ("The same with a description", "带描述的自定义消息"),
+        ("offlinePushInfo.desc says what the notification may say.", "offlinePushInfo 的 desc 字段给出通知内容。"),
+        with_description,
+    ),
+    Step(
+        "picture",
+        ("A picture", "一张图片"),
+        (
+            "Pictures, voice, files and calls get a placeholder in the receiver's language.",
+            "图片、语音、文件、通话等按接收者的语言使用占位文本。",
+        ),
+        picture,
+    ),
+    Step(
+        "no_push",
+        ("A message that asks for silence", "发送者要求不推送"),
+        ("PushFlag = 1: stored and synchronised, but never pushed.", "PushFlag = 1：照常存储和同步，但不推送。"),
+        no_push,
+    ),
+    Step(
+        "airplane",
+        ("Airplane mode", "飞行模式"),
+        (
+            "Accepted, delivered and clicked are three words: the vendor keeps the notification until the phone is back.",
+            "接收、送达、点击是三件事：厂商会保留通知，直到手机恢复联网。",
+        ),
+        airplane,
+    ),
+    Step(
+        "outage",
+        ("The vendor is down for a moment", "厂商短暂故障"),
+        ("The queue is the table of pushes: a 503 only means a later due time.", "队列就是推送表：503 只意味着稍后重发。"),
+        outage,
+    ),
+    Step(
+        "logged_out",
+        ("Bob logs out", "Bob 退出登录"),
+        ("After logout the phone stays silent, and the reason is recorded.", "退出登录后手机保持安静，并记录原因。"),
+        logged_out,
+    ),
+    Step(
+        "kicked",
+        ("Bob logs in on another phone", "Bob 在另一部手机登录"),
+        ("One phone a platform: the first one is kicked and gets no more pushes.", "每个平台一台终端：前一台被踢下线，不再收到推送。"),
+        kicked,
+    ),
+    Step(
+        "token_moves",
+        ("Carol logs in on Bob's phone", "Carol 在 Bob 的手机上登录"),
+        (
+            "One push token belongs to one account: it moves with the login, and Bob's messages no longer reach this phone.",
+            "一个推送 token 只属于一个账号：它随登录转移，Bob 的消息不再到达这部手机。",
+        ),
+        token_moves,
+    ),
+    Step(
+        "dead_token",
+        ("Bob uninstalls the app", "Bob 卸载 App"),
+        ("Only the vendor's word about this one token removes it.", "只有厂商明确针对该 token 的答复才会移除它。"),
+        dead_token,
+    ),
+    *(
+        Step(
+            f"on_{brand.name}",
+            (f"Bob has a phone by {brand.label_en}", f"Bob 换用{brand.label_zh}"),
+            (
+                f"Another vendor, another protocol, the same message: through {brand.service}.",
+                f"换一家厂商、换一种协议，消息照样送达：{brand.service}。",
+            ),
+            _on(brand.name),
+            brand.name,
+        )
+        for brand in BRANDS.values()
+    ),
+)

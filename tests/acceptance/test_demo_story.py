@@ -1,0 +1,79 @@
+"""The story of ``homing demo --check``, played for real: server, simulators and phones on free ports of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from homing.demo.steps import STEPS
+
+MUST_BE_THERE = {
+    "foreground",
+    "background",
+    "locked",
+    "killed",
+    "tap",
+    "badge",
+    "no_description",
+    "with_description",
+    "no_push",
+    "outage",
+    "logged_out",
+    "kicked",
+    "token_moves",
+    "dead_token",
+    "on_apple",
+    "on_google",
+    "on_huawei",
+    "on_xiaomi",
+}
+
+
+def homing(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from homing.cli.main import main; main()", *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HOMING_")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    done = homing("demo", "--check", "--json")
+    assert done.stderr == ""
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if told["ok"] else 1)
+    return told
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_step_is_as_promised(report: dict[str, Any], step: Any) -> None:
+    played = next(one for one in report["steps"] if one["name"] == step.name)
+    assert played["ok"], played["told"]
+
+
+def test_the_story_tells_everything_that_must_be_told(report: dict[str, Any]) -> None:
+    assert {one["name"] for one in report["steps"]} >= MUST_BE_THERE
+    assert report["ok"]
+    assert report["passed"] == len(STEPS)
+
+
+def test_the_story_is_told_in_half_a_minute(report: dict[str, Any]) -> None:
+    assert sum(one["took_ms"] for one in report["steps"]) < 30_000
+
+
+def test_every_step_is_told_in_both_languages() -> None:
+    for step in STEPS:
+        assert all(step.title), step.name
+        assert all(step.why), step.name
+        assert any("一" <= letter <= "鿿" for letter in step.title[1] + step.why[1]), step.name
+
+
+def test_a_port_that_is_none_is_wrong_use() -> None:
+    done = homing("demo", "--port", "99999")
+    assert done.returncode == 2
+    assert "99999" in done.stderr
+    assert done.stdout == ""
