@@ -10,7 +10,7 @@ import pytest
 
 from homing.model.apps import NotificationMode
 from homing.model.outcome import FailureKind, Grant, TransportFailure, VendorRequest, VendorResponse
-from homing.model.push import PushState
+from homing.model.push import PushState, Reason
 from homing.store.engine import Query, Tx
 from homing.store.pushes import cancel_messages, silence_device
 
@@ -170,7 +170,7 @@ async def test_logging_out_silences_what_waits_for_a_retry(pipeline: Any) -> Non
     await pipeline.send("hi")
     await pipeline.vendor.received(1)
     await pipeline.pushes()
-    await pipeline.database.write(lambda tx: silence_device(tx, 7, "logged_out", pipeline.clock.now_ms()))
+    await pipeline.database.write(lambda tx: silence_device(tx, 7, Reason.LOGGED_OUT, pipeline.clock.now_ms()))
     pipeline.clock.advance(seconds=60)
     await pipeline.turn()
     [push] = await pipeline.pushes()
@@ -185,7 +185,7 @@ async def test_a_recalled_message_is_not_pushed_any_more(pipeline: Any) -> None:
     await pipeline.vendor.received(1)
     await pipeline.pushes()
     await pipeline.database.write(
-        lambda tx: cancel_messages(tx, pipeline.app.sdkappid, [accepted.message_id], "recalled", pipeline.clock.now_ms())
+        lambda tx: cancel_messages(tx, pipeline.app.sdkappid, [accepted.message_id], Reason.RECALLED, pipeline.clock.now_ms())
     )
     pipeline.clock.advance(seconds=60)
     await pipeline.turn()

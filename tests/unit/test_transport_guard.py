@@ -118,8 +118,11 @@ def test_what_is_not_an_address_is_refused() -> None:
 
 @given(st.ip_addresses())
 def test_every_address_that_is_not_global_is_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    if not address.is_global or address.is_multicast:
-        assert check_peer(str(address), allow_loopback=True) or address.is_loopback
+    # What carries an IPv4 address is judged by that one; Python's own verdict on such addresses differs between its releases.
+    inside = None if isinstance(address, ipaddress.IPv4Address) else address.sixtofour or address.ipv4_mapped
+    judged = inside or address
+    if not judged.is_global or judged.is_multicast:
+        assert check_peer(str(address), allow_loopback=True) or judged.is_loopback
 
 
 @given(st.text(max_size=60))
