@@ -9,10 +9,16 @@ from typing import Any
 
 import msgspec
 
-from homing.client import HomingClient, HomingError, Listener, OfflineMessage, OfflinePushConfig, parse_offline_message
-from homing.client.elements import Element
-from homing.client.values import ReceivedMessage
-from homing.model.push_info import OfflinePushInfo
+from homing.client import (
+    Element,
+    HomingClient,
+    HomingError,
+    Listener,
+    OfflineMessage,
+    OfflinePushConfig,
+    ReceivedMessage,
+    parse_offline_message,
+)
 
 from .calls import CallFailed
 from .cast import SDKAPPID
@@ -28,7 +34,7 @@ class Incoming(msgspec.Struct, frozen=True):
     msg_id: str
     sender: str
     receiver: str
-    elements: list[dict[str, Any]]
+    elements: tuple[Element, ...]
     at_ms: int
 
 
@@ -64,7 +70,7 @@ class ChatApp(Listener):
         """Start the process and log in."""
         await self.cut()
         self._client = HomingClient(self._base_url, SDKAPPID, listener=self, request_seconds=CALL_SECONDS)
-        with _words():
+        with in_words():
             await self._client.login(
                 user_id, self._usersig_of(user_id), platform=platform, instance_id=instance_id, language=self._language
             )
@@ -72,7 +78,7 @@ class ChatApp(Listener):
     async def log_out(self) -> None:
         """The account goes; the process stays without one."""
         if self._client is not None:
-            with _words():
+            with in_words():
                 await self._client.logout()
         await self.cut()
 
@@ -87,31 +93,28 @@ class ChatApp(Listener):
 
     async def report_token(self, business_id: int, token: str) -> None:
         """``setOfflinePushConfig``."""
-        with _words():
+        with in_words():
             await self._running.set_offline_push_config(OfflinePushConfig(business_id, token))
 
     async def to_background(self, unread: int) -> None:
         """``doBackground``."""
-        with _words():
+        with in_words():
             await self._running.do_background(unread)
 
     async def to_foreground(self) -> None:
         """``doForeground``."""
-        with _words():
+        with in_words():
             await self._running.do_foreground()
 
     async def send(self, letter: Letter) -> Sent:
         """``sendMessage``."""
-        elements = [Element(one["MsgType"], one["MsgContent"]) for one in letter.elements()]
-        wishes = letter.wishes()
-        info = None if wishes is None else msgspec.convert(wishes, OfflinePushInfo)
-        with _words():
-            sent = await self._running.send_message(letter.receiver, elements, offline_push_info=info)
+        with in_words():
+            sent = await self._running.send_message(letter.receiver, letter.elements(), offline_push_info=letter.wishes())
         return Sent(sent.msg_id, sent.msg_key, sent.timestamp * 1000)
 
     async def mark_read(self, peer: str) -> None:
         """The conversation was looked at."""
-        with _words():
+        with in_words():
             await self._running.mark_read(peer)
 
     def read_extras(self, extras: Mapping[str, Any]) -> OfflineMessage | None:
@@ -135,8 +138,7 @@ class ChatApp(Listener):
 
     def on_recv_new_message(self, message: ReceivedMessage) -> None:
         """A message, on the socket or while catching up."""
-        elements = [{"MsgType": one.msg_type, "MsgContent": one.content} for one in message.elements]
-        self._arrived(Incoming(message.msg_id, message.from_user, message.to_user, elements, message.timestamp * 1000))
+        self._arrived(Incoming(message.msg_id, message.from_user, message.to_user, message.elements, message.timestamp * 1000))
 
     def on_kicked_offline(self) -> None:
         """Another phone of the same kind took over."""
@@ -161,7 +163,7 @@ def find_push_id(extras: Any, depth: int = 0) -> str:
 
 
 @contextlib.contextmanager
-def _words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
     """A refusal of the server as a sentence for the person who pressed the button."""
     try:
         yield

@@ -1,15 +1,12 @@
-"""What the demo asks of the server and of the sandbox, over real HTTP on this machine."""
+"""What the demo asks of the sandbox, over real HTTP on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import secrets
 from typing import Any
-from urllib.parse import urlencode, urlsplit
-
-from .cast import ADMIN, SDKAPPID
+from urllib.parse import urlsplit
 
 CALL_SECONDS = 20.0
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -54,44 +51,6 @@ async def _exchange(method: str, url: str, body: Any) -> tuple[int, bytes]:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-
-
-class RestApi:
-    """The server REST API, as the chat product's backend calls it."""
-
-    def __init__(self, base_url: str, usersig: str) -> None:
-        self._base_url = base_url
-        self._usersig = usersig
-
-    async def call(self, command: str, body: dict[str, Any]) -> dict[str, Any]:
-        """One command. Raises ``CallFailed`` with the server's own words when it says no."""
-        query = {
-            "sdkappid": SDKAPPID,
-            "identifier": ADMIN,
-            "usersig": self._usersig,
-            "random": secrets.randbits(32),
-            "contenttype": "json",
-        }
-        answer: dict[str, Any] = await call_json("POST", f"{self._base_url}/v4/{command}?{urlencode(query)}", body)
-        if answer.get("ActionStatus") != "OK":
-            raise CallFailed(f"{command}: {answer.get('ErrorInfo')} ({answer.get('ErrorCode')})")
-        return answer
-
-    async def import_account(self, user_id: str, nick: str) -> None:
-        """Make an account known."""
-        await self.call("im_open_login_svc/account_import", {"UserID": user_id, "Nick": nick})
-
-    async def send(self, sender: str, receiver: str, elements: list[dict[str, Any]], info: dict[str, Any] | None) -> str:
-        """Send a one-to-one message as ``sender``; its MsgKey."""
-        body: dict[str, Any] = {"From_Account": sender, "To_Account": receiver, "MsgRandom": secrets.randbits(32), "MsgBody": elements}
-        body |= {"SyncOtherMachine": 1}
-        if info is not None:
-            body["OfflinePushInfo"] = info
-        return str((await self.call("openim/sendmsg", body))["MsgKey"])
-
-    async def mark_read(self, reader: str, peer: str) -> None:
-        """The reader saw the conversation with this peer."""
-        await self.call("openim/admin_set_msg_read", {"Report_Account": reader, "Peer_Account": peer})
 
 
 class SandboxApi:

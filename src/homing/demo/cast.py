@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 
 SDKAPPID: Final = 1400000001
-ADMIN: Final = "administrator"
 #: The activity that the seed app opens for a push, and that the phones' manifest declares.
 CHAT_ACTIVITY: Final = "com.tencent.qcloud.tim.demo.main.MainActivity"
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from homing.app import listener, open_node, web_server
+from homing.client import RestClient
 from homing.config import Config
-from homing.model.clock import SystemClock
-from homing.rules.usersig import sign
 from homing.sandbox.server import Sandbox
 from homing.server.build import build
 from homing.store.engine import StoreRefused
 
-from .app import ChatApp
-from .calls import CallFailed, RestApi, SandboxApi
-from .cast import ADMIN, BRANDS, PEOPLE, SDKAPPID, Brand
+from .app import ChatApp, in_words
+from .calls import CallFailed, SandboxApi
+from .cast import BRANDS, PEOPLE, SDKAPPID, Brand
 from .ledger import Entry, Ledger
 from .phone import DemoPhone
 from .words import Letter
@@ -42,7 +41,7 @@ class Stage:
     def __init__(self, node: Node, base_url: str, sandbox: SandboxApi, secret_key: str) -> None:
         self.base_url = base_url
         self.sandbox = sandbox
-        self.rest = RestApi(base_url, _usersig(ADMIN, secret_key))
+        self.rest = RestClient(base_url, SDKAPPID, secret_key)
         self.ledger = Ledger(node.hub.explain, node.hub.clock)
         self._node, self._secret_key = node, secret_key
         self._business_ids: dict[str, int] = {}
@@ -84,7 +83,7 @@ class Stage:
             await self.sandbox.send_receipts(brand.channel, package=hint["settings"]["package_name"], url=url, **settings)
 
     def _app(self) -> ChatApp:
-        return ChatApp(self.base_url, lambda user_id: _usersig(user_id, self._secret_key))
+        return ChatApp(self.base_url, self.rest.usersig)
 
     def _phone(self, slot: str) -> DemoPhone:
         return DemoPhone(slot, self.sandbox, self._app(), self.changed)
@@ -106,12 +105,20 @@ class Stage:
         key = await phone.send(letter) if phone is not None else None
         way = "device"
         if key is None:
-            way, key = "rest", await self.rest.send(sender, letter.receiver, letter.elements(), letter.wishes())
+            way, key = "rest", await self._send_for(sender, letter)
         summary = {"kind": letter.kind, "text": letter.text, "description": letter.description, "no_push": letter.no_push}
         entry = self.ledger.add(key, sender, letter.receiver, summary, way)
         await self.ledger.ask(entry)
         self.changed()
         return entry
+
+    async def _send_for(self, sender: str, letter: Letter) -> str:
+        """As the sender's backend, which also tells the sender's own devices (SyncOtherMachine 1); the MsgKey."""
+        with in_words():
+            answer = await self.rest.send_message(
+                sender, letter.receiver, letter.elements(), offline_push_info=letter.wishes(), SyncOtherMachine=1
+            )
+        return str(answer["MsgKey"])
 
     async def log_in_elsewhere(self, slot: str) -> None:
         """The person of this phone logs in on another phone of the same kind: this one is kicked."""
@@ -164,10 +171,7 @@ class Stage:
         """Close what the apps have open."""
         for app in (self.second_phone, *(phone.app for phone in self.phones.values())):
             await app.cut()
-
-
-def _usersig(user_id: str, secret_key: str) -> str:
-    return sign(SDKAPPID, user_id, secret_key, SystemClock().now_ms() // 1000)
+        await self.rest.aclose()
 
 
 class _Door:

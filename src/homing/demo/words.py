@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import msgspec
 
+from homing.client import Element, OfflinePushInfo, custom_message, image_message, text_message
+
 Kind = Literal["text", "picture", "custom"]
-KINDS: Final[tuple[Kind, ...]] = ("text", "picture", "custom")
 MAX_TEXT_CHARS: Final = 500
 #: What the picture's address would be at a chat product; nothing fetches it.
-_PICTURE_URL: Final = "https://pictures.example/{name}.jpg"
+_PICTURE_URL: Final = "https://pictures.example/pigeon.jpg"
 
 
 class Bubble(msgspec.Struct):
@@ -32,37 +34,32 @@ class Letter(msgspec.Struct, frozen=True):
     description: str = ""  # OfflinePushInfo.Desc: what a notification may say about a custom message
     no_push: bool = False  # OfflinePushInfo.PushFlag = 1
 
-    def elements(self) -> list[dict[str, Any]]:
-        """The message body, as the REST API and the device API take it."""
+    def elements(self) -> tuple[Element, ...]:
+        """The message's elements."""
         if self.kind == "picture":
-            picture = {"Type": 1, "Size": 48_213, "Width": 1200, "Height": 800, "URL": _PICTURE_URL.format(name="pigeon")}
-            content: dict[str, Any] = {"UUID": "pigeon", "ImageFormat": 1, "ImageInfoArray": [picture]}
-            return [{"MsgType": "TIMImageElem", "MsgContent": content}]
+            return (image_message(_PICTURE_URL, "pigeon", width=1200, height=800, size=48_213, image_format=1),)
         if self.kind == "custom":
-            return [{"MsgType": "TIMCustomElem", "MsgContent": {"Data": msgspec.json.encode({"order": self.text}).decode()}}]
-        return [{"MsgType": "TIMTextElem", "MsgContent": {"Text": self.text}}]
+            return (custom_message(msgspec.json.encode({"order": self.text}).decode()),)
+        return (text_message(self.text),)
 
-    def wishes(self) -> dict[str, Any] | None:
-        """OfflinePushInfo, or None when the sender has no wishes."""
-        info: dict[str, Any] = {}
-        if self.no_push:
-            info["PushFlag"] = 1
-        if self.description:
-            info["Desc"] = self.description
-        return info or None
+    def wishes(self) -> OfflinePushInfo | None:
+        """The offline push info, or None when the sender has no wishes."""
+        if not (self.no_push or self.description):
+            return None
+        return OfflinePushInfo(PushFlag=int(self.no_push), Desc=self.description)
 
 
-def bubble_of(msg_id: str, sender: str, elements: list[dict[str, Any]], at_ms: int) -> Bubble:
-    """The bubble of a message that arrived; unknown elements show their type."""
-    first = elements[0] if elements else {}
-    kind, content = str(first.get("MsgType", "")), first.get("MsgContent") or {}
-    if kind == "TIMTextElem":
-        return Bubble(msg_id, sender, "text", str(content.get("Text", "")), at_ms)
-    if kind == "TIMImageElem":
-        return Bubble(msg_id, sender, "picture", "", at_ms)
-    if kind == "TIMCustomElem":
-        return Bubble(msg_id, sender, "custom", _order(content.get("Data")), at_ms)
-    return Bubble(msg_id, sender, "text", f"[{kind}]", at_ms)
+def bubble_of(msg_id: str, sender: str, elements: Sequence[Element], at_ms: int) -> Bubble:
+    """The bubble of a message; an element that this app cannot draw shows its type."""
+    first = elements[0] if elements else Element("", {})
+    match first.msg_type:
+        case "TIMTextElem":
+            return Bubble(msg_id, sender, "text", str(first.content.get("Text", "")), at_ms)
+        case "TIMImageElem":
+            return Bubble(msg_id, sender, "picture", "", at_ms)
+        case "TIMCustomElem":
+            return Bubble(msg_id, sender, "custom", _order(first.content.get("Data")), at_ms)
+    return Bubble(msg_id, sender, "text", f"[{first.msg_type}]", at_ms)
 
 
 def _order(data: object) -> str:
