@@ -62,6 +62,21 @@ async def console(clock: SandboxClock) -> AsyncIterator[Console]:
         yield Console(sandbox)
 
 
+async def test_parameters_in_the_query_of_a_post_are_read_too(console: Console) -> None:
+    phone = await console.phone()
+    form = {
+        "registration_id": phone["token"],
+        "restricted_package_name": PACKAGE,
+        "title": "Alice",
+        "description": "a+b c",
+        "notify_id": "3",
+    }
+    headers = {"Authorization": f"key={console.settings['app_secret']}", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await console.call("POST", "/v2/message/regid", params=form, headers=headers)
+    assert answer.json()["code"] == 0
+    assert [item["body"] for item in await console.tray(phone)] == ["a+b c"]
+
+
 @pytest.mark.parametrize("path", ["/v2/message/regid", "/v3/message/regid", "/v4/message/regid"])
 async def test_a_message_is_shown_and_the_page_finds_it_under_key_message(console: Console, path: str) -> None:
     phone = await console.phone()

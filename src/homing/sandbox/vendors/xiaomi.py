@@ -378,6 +378,9 @@ class XiaomiSimulator:
 
 
 def _form(request: SimRequest) -> dict[str, str]:
+    """The parameters. Some clients put them all into the query of a POST without a body; the vendor reads both."""
+    if not request.body and request.query:
+        return dict(request.query)
     if not request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
         raise Refused(ILLEGAL, "the content type must be application/x-www-form-urlencoded")
     try:
