@@ -1,0 +1,133 @@
+"""Values of the client SDK."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from homing.model.messages import Element
+
+
+class LoginStatus(enum.IntEnum):
+    """V2TIM_STATUS_*: the same numbers (client-sdk sheet, section 1)."""
+
+    LOGINED = 1
+    LOGINING = 2
+    LOGOUT = 3
+
+
+class OfflinePushConfig(msgspec.Struct, frozen=True):
+    """V2TIMOfflinePushConfig: the certificate's number and the token that the vendor SDK gave."""
+
+    business_id: int
+    token: str
+    is_tpns_token: bool = False
+
+    def __repr__(self) -> str:
+        return f"OfflinePushConfig(business_id={self.business_id})"
+
+
+class ReceivedMessage(msgspec.Struct, frozen=True):
+    """V2TIMMessage, as it comes from the server. Times are unix seconds."""
+
+    msg_id: str
+    msg_key: str
+    from_user: str
+    to_user: str
+    elements: tuple[Element, ...]
+    timestamp: int
+    seq: int
+    random: int
+    is_self: bool = False
+    cursor: str = ""
+    nick: str = ""
+    face_url: str = ""
+    cloud_custom_data: str = ""
+    online_only: bool = False
+    need_read_receipt: bool = False
+    exclude_from_unread: bool = False
+    exclude_from_last_message: bool = False
+    revoked: bool = False
+
+    @property
+    def peer(self) -> str:
+        """The other side of the conversation."""
+        return self.to_user if self.is_self else self.from_user
+
+    @property
+    def conversation_id(self) -> str:
+        """``c2c_{peer}``."""
+        return f"c2c_{self.peer}"
+
+    @property
+    def text(self) -> str:
+        """The text of the text elements."""
+        texts: list[Any] = [e.content.get("Text") for e in self.elements if e.msg_type == "TIMTextElem"]
+        return "".join(text for text in texts if isinstance(text, str))
+
+
+class SentMessage(msgspec.Struct, frozen=True):
+    """What the server answered to a message: it is stored, and its pushes are decided."""
+
+    msg_id: str
+    msg_key: str
+    seq: int
+    timestamp: int
+
+
+class MissedPage(msgspec.Struct, frozen=True):
+    """A page of the inbox."""
+
+    messages: tuple[ReceivedMessage, ...]
+    cursor: str
+    more: bool
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An error in a reply."""
+
+    code: str
+    message: str = ""
+    help: str = ""
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A frame from the server."""
+
+    op: str
+    id: int | str | None = None
+    ok: bool = True
+    body: msgspec.Raw = msgspec.Raw(b"null")
+    error: Failure | None = None
+
+
+class ReadNotice(msgspec.Struct, frozen=True):
+    """A conversation was read, here or by the peer (``by_peer``)."""
+
+    peer: str
+    read_at: int
+    by_peer: bool = False
+
+
+class RevokedNotice(msgspec.Struct, frozen=True):
+    """A message was taken back."""
+
+    msg_id: str
+    msg_key: str
+    from_user: str
+    to_user: str
+
+
+class EndedNotice(msgspec.Struct, frozen=True):
+    """The session ended."""
+
+    reason: str
+    close_code: int = 4000
+
+
+class CursorNotice(msgspec.Struct, frozen=True):
+    """Everything up to here was sent."""
+
+    cursor: str
