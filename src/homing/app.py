@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import os
 import random
 import secrets
 import signal
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from homing.bus.base import Bus
 from homing.bus.local import LocalBus
+from homing.bus.nats import BusRefused, NatsBus
 from homing.channels.registry import CHANNELS
 from homing.config import Config
 from homing.logs import configure_logs
@@ -42,6 +45,7 @@ from homing.store.grants import SealedGrants
 from homing.store.lock import FileLock
 from homing.store.nodes import release_node, renew_node, take_node
 from homing.store.open import open_database, sqlite_path
+from homing.store.push_queue import owner_of
 from homing.store.sealing import Sealer, key_path, open_sealer
 from homing.transport.client import HttpTransport
 from homing.transport.grants import Grants
@@ -59,16 +63,15 @@ class Node:
 
     def __init__(self, config: Config, database: Database, sealer: Sealer, node_id: int, boot: str) -> None:
         self.config = config
-        self._boot = boot
         self._transport = HttpTransport()
-        clock, bus = SystemClock(), LocalBus()
-        ids = Ids(clock, node_id)
+        clock, bus = SystemClock(), _bus(config)
+        ids, owner = Ids(clock, node_id), owner_of(node_id, int(boot, 16))
         self.counters = Counters()
         apps = Apps(database, sealer, clock)
         certificates = Certificates(database, sealer, clock, CHANNELS)
         accounts = Accounts(database, clock, bus)
         self._grants = Grants(clock, SealedGrants(database, sealer))
-        recorder = Recorder(database=database, ids=ids, node_id=node_id, clock=clock)
+        recorder = Recorder(database=database, ids=ids, owner=owner, clock=clock)
         verdicts = Verdicts(
             recorder=recorder,
             authority=certificates,
@@ -79,7 +82,7 @@ class Node:
         dispatch = Dispatch(
             database=database,
             bus=bus,
-            node_id=node_id,
+            owner=owner,
             clock=clock,
             apps=apps,
             authority=certificates,
@@ -88,12 +91,13 @@ class Node:
             channels=CHANNELS,
             recorder=recorder,
             verdicts=verdicts,
+            sends="push" in config.roles,
             on_stored=self.counters.stored,
         )
         self._retention = Retention(
             database=database, clock=clock, keep_messages_days=config.keep_messages_days, keep_pushes_days=config.keep_pushes_days
         )
-        messaging = Messaging(database=database, ids=ids, node_id=node_id, clock=clock, outgoing=dispatch)
+        messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=dispatch)
         self.hub = Hub(
             clock=clock,
             ids=ids,
@@ -116,7 +120,10 @@ class Node:
 
     async def start(self) -> None:
         """Begin to work."""
-        await self.hub.bus.start()
+        try:
+            await self.hub.bus.start()
+        except BusRefused as error:
+            raise StoreRefused(str(error)) from error
         await self.hub.dispatch.start()
         self._retention.start()
 
@@ -131,6 +138,10 @@ class Node:
         await self._grants.aclose()
         await self._transport.aclose(grace_seconds=1.0)
         await hub.bus.close()
+
+
+def _bus(config: Config) -> Bus:
+    return LocalBus() if config.bus == "local" else NatsBus([f"nats://{part.removeprefix('nats://')}" for part in config.bus.split(",")])
 
 
 @contextlib.asynccontextmanager
@@ -176,7 +187,10 @@ async def _keep_number(database: Database, node_id: int, boot: str, lease_ms: in
             log.warning("node_number_not_renewed", why=str(error))
             continue
         if not kept:
-            log.error("node_number_lost", node_id=node_id)
+            # Another process lives under this number now: what it holds must not be touched by us.
+            log.error("node_number_lost", node_id=node_id, hint="the process was stopped or cut off for longer than node_lease_seconds")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def listener(host: str, port: int) -> socket.socket:

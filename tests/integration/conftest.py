@@ -27,6 +27,7 @@ from homing.services.recorder import Recorder
 from homing.services.verdicts import Verdicts
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Bulk, Database, Query, Tx
+from homing.store.push_queue import owner_of
 
 Answer = VendorResponse | TransportFailure
 SENT = VendorResponse(200, {}, b'{"name":"projects/p/messages/0:1%a"}')
@@ -165,12 +166,13 @@ class Pipeline:
         self.delivered: list[Delivery] = []
         self.bus.on_deliver(node_id, self.delivered.extend)
         ids = Ids(clock, node_id)
-        self.recorder = Recorder(database=database, ids=ids, node_id=node_id, clock=clock)
+        owner = owner_of(node_id, 1)
+        self.recorder = Recorder(database=database, ids=ids, owner=owner, clock=clock)
         verdicts = Verdicts(recorder=self.recorder, authority=self.authority, clock=clock, random=lambda: 0.5)
         self.dispatch = Dispatch(
             database=database,
             bus=self.bus,
-            node_id=node_id,
+            owner=owner,
             clock=clock,
             apps=self.directory,
             authority=self.authority,
@@ -180,7 +182,7 @@ class Pipeline:
             recorder=self.recorder,
             verdicts=verdicts,
         )
-        self.messaging = Messaging(database=database, ids=ids, node_id=node_id, clock=clock, outgoing=self.dispatch)
+        self.messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=self.dispatch)
         self.acknowledgements = Acknowledgements(database=database, clock=clock)
 
     async def send(self, text: str = "hello", *, to: str = "bob", sender: str = "alice", **options: Any) -> Accepted:

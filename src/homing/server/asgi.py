@@ -17,6 +17,17 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+async def closed(scope: Scope, _: Receive, send: Send) -> None:
+    """Stands in for a room that this node's roles leave out."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = _body("not_here", "This process does not have the role for that", "docs/reference/configuration.md")
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 class Front:
     """One ASGI application for all rooms of the server."""
 
@@ -43,5 +54,8 @@ async def _failed(_: Request, __: Exception) -> Response:
 
 
 def _error(status: int, code: str, message: str, help_page: str) -> Response:
-    body = msgspec.json.encode({"code": code, "message": message, "help": help_page})
-    return Response(body, status, media_type="application/json")
+    return Response(_body(code, message, help_page), status, media_type="application/json")
+
+
+def _body(code: str, message: str, help_page: str) -> bytes:
+    return msgspec.json.encode({"code": code, "message": message, "help": help_page})

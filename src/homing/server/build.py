@@ -6,7 +6,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from homing.server.asgi import Front
+from starlette.routing import BaseRoute
+
+from homing.config import Config
+from homing.server.asgi import App, Front, closed
 from homing.server.device.gateway import Gateway
 from homing.server.device.routes import device_routes
 from homing.server.device.socket import DeviceSocket
@@ -20,18 +23,26 @@ from homing.services.hub import Hub
 class Running(Protocol):
     """What a node offers to its server."""
 
+    config: Config
     hub: Hub
     counters: Counters
 
 
 @contextlib.asynccontextmanager
 async def build(node: Running) -> AsyncIterator[Front]:
-    """The ASGI application of a node."""
-    hub = node.hub
-    gateway = Gateway(hub)
-    await gateway.start()
-    try:
-        routes = [*health_routes(hub, node.counters), *device_routes(hub), *receipt_routes(hub)]
-        yield Front(RestV4(hub), DeviceSocket(hub, gateway), routes)
-    finally:
-        await gateway.close()
+    """The ASGI application of a node, with the rooms of its roles."""
+    hub, roles = node.hub, node.config.roles
+    async with contextlib.AsyncExitStack() as stack:
+        routes: list[BaseRoute] = list(health_routes(hub, node.counters))
+        rest: App = closed
+        socket: App = closed
+        if "api" in roles:
+            rest = RestV4(hub)
+            routes += receipt_routes(hub)
+        if "gateway" in roles:
+            gateway = Gateway(hub)
+            await gateway.start()
+            stack.push_async_callback(gateway.close)
+            socket = DeviceSocket(hub, gateway)
+            routes += device_routes(hub)
+        yield Front(rest, socket, routes)

@@ -52,7 +52,7 @@ class Dispatch:
         *,
         database: Database,
         bus: Bus,
-        node_id: int,
+        owner: int,
         clock: Clock,
         apps: AppDirectory,
         authority: Authority,
@@ -61,11 +61,12 @@ class Dispatch:
         channels: Mapping[str, Channel],
         recorder: Recorder,
         verdicts: Verdicts,
+        sends: bool = True,
         on_stored: Callable[[Sequence[Stored]], None] | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
-        self._node_id = node_id
+        self._owner = owner
         self._clock = clock
         self._apps = apps
         self._authority = authority
@@ -74,6 +75,7 @@ class Dispatch:
         self._channels = channels
         self._recorder = recorder
         self._verdicts = verdicts
+        self._sends = sends
         self._on_stored = on_stored
         self._lanes: dict[LaneKey, Lane] = {}
         self._wake = asyncio.Event()
@@ -87,15 +89,12 @@ class Dispatch:
     # --- life ---
 
     async def start(self) -> None:
-        """Give back what an earlier life had claimed, then begin to work."""
+        """Give back what an earlier life had claimed, then begin to work. A node that does not send only wakes those that do."""
+        if not self._sends:
+            return
         now_ms = self._clock.now_ms()
 
-        async def recover(tx: Tx) -> int:
-            return await push_queue.release_owner(tx, self._node_id, now_ms)
-
-        given_back = await self._database.write(recover)
-        if given_back:
-            log.info("claims_taken_back", pushes=given_back)
+        await self._database.write(lambda tx: push_queue.release_owner(tx, self._owner, now_ms))
         self._bus.on_wake(self.wake)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -147,6 +146,9 @@ class Dispatch:
             self._bus.deliver(node_id, deliveries)
 
     def _expect(self, key: LaneKey, due_at_ms: int) -> None:
+        if not self._sends:
+            self._bus.wake(key)
+            return
         lane = self._lanes.get(key) or self._open(key)
         if lane.next_due_ms is None or due_at_ms < lane.next_due_ms:
             lane.next_due_ms = due_at_ms
@@ -228,6 +230,7 @@ class Dispatch:
 
     async def _survey(self) -> None:
         now_ms = self._clock.now_ms()
+        await self._database.write(lambda tx: push_queue.release_lost(tx, now_ms))
         found, stops = await self._database.read(lambda tx: _survey(tx, now_ms))
         for key, due_at_ms in found.items():
             self._expect(key, due_at_ms)
@@ -247,7 +250,7 @@ class Dispatch:
         held = [*self._recorder.unwritten, *(push_id for lane in self._lanes.values() for push_id in lane.holds())]
         if held:
             until_ms = self._clock.now_ms() + LEASE_MS
-            await self._database.write(lambda tx: push_queue.renew(tx, held, self._node_id, until_ms))
+            await self._database.write(lambda tx: push_queue.renew(tx, held, self._owner, until_ms))
 
     # --- claims ---
 
@@ -260,7 +263,7 @@ class Dispatch:
             await self._equip(lane)
         limit = max(1, min(CLAIM_LIMIT, CAPACITY - len(lane)))
         now_ms = self._clock.now_ms()
-        rows = await self._database.write(lambda tx: push_queue.claim(tx, lane.key, self._node_id, now_ms, LEASE_MS, limit))
+        rows = await self._database.write(lambda tx: push_queue.claim(tx, lane.key, self._owner, now_ms, LEASE_MS, limit))
         lane.backlog = len(rows) >= limit
         held = self._recorder.unwritten.union(lane.holds())
         await self._place(lane, [row for row in rows if row.push_id not in held])
@@ -297,7 +300,7 @@ class Dispatch:
 
         async def move(tx: Tx) -> None:
             await push_queue.rebind(tx, bindings)
-            await push_queue.record(tx, push_queue.Results(releases=releases), self._node_id)
+            await push_queue.record(tx, push_queue.Results(releases=releases), self._owner)
 
         await self._database.write(move)
         for row in rows:

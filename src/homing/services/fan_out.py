@@ -77,7 +77,7 @@ class Plan:
         devices: dict[AccountKey, list[DeviceRow]],
         duplicates: dict[int, Duplicate],
         ids: Ids,
-        node_id: int,
+        owner: int,
         now_ms: int,
         room: Callable[[Lane], bool],
     ) -> None:
@@ -85,7 +85,7 @@ class Plan:
         self._devices = devices
         self._duplicates = duplicates
         self._ids = ids
-        self._node_id = node_id
+        self._owner = owner
         self._now_ms = now_ms
         self._room = room
         self._seen: dict[tuple[Any, ...], Accepted] = {}
@@ -230,7 +230,7 @@ class Plan:
                 badge,
                 due_at_ms,
                 message.expires_at_ms,
-                self._node_id if claimed else None,
+                self._owner if claimed else None,
                 replaces if live else "",
                 now_ms,
                 0 if live else now_ms,

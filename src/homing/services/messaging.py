@@ -49,7 +49,7 @@ class Messaging:
         *,
         database: Database,
         ids: Ids,
-        node_id: int,
+        owner: int,
         clock: Clock,
         outgoing: Outgoing,
         random_bits: Callable[[int], int] = secrets.randbits,
@@ -57,7 +57,7 @@ class Messaging:
     ) -> None:
         self._database = database
         self._ids = ids
-        self._node_id = node_id
+        self._owner = owner
         self._clock = clock
         self._outgoing = outgoing
         self._random_bits = random_bits
@@ -132,7 +132,7 @@ class Messaging:
             devices=await store.load_devices(tx, _whose_devices(entries)),
             duplicates=duplicates,
             ids=self._ids,
-            node_id=self._node_id,
+            owner=self._owner,
             now_ms=now_ms,
             room=self._outgoing.room,
         )

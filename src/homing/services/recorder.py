@@ -41,10 +41,10 @@ class Entry(msgspec.Struct, gc=False):
 class Recorder:
     """Collects entries and commits them together."""
 
-    def __init__(self, *, database: Database, ids: Ids, node_id: int, clock: Clock) -> None:
+    def __init__(self, *, database: Database, ids: Ids, owner: int, clock: Clock) -> None:
         self._database = database
         self._ids = ids
-        self._node_id = node_id
+        self._owner = owner
         self._clock = clock
         self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512, linger_seconds=LINGER_SECONDS)
         #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
@@ -93,7 +93,7 @@ class Recorder:
         drops = list({e.drop.device_id: e.drop for e in entries if e.drop is not None}.values())
 
         async def work(tx: Tx) -> None:
-            await record(tx, results, self._node_id)
+            await record(tx, results, self._owner)
             await drop_tokens(tx, drops, self._clock.now_ms(), self._ids.next)
 
         await self._until_written(work)

@@ -30,7 +30,7 @@ from homing.store.push_tokens import bind_token, clear_token
 from homing.store.token_import import IMPORTED
 
 from .accounts import Accounts
-from .apps import Apps
+from .apps import MAX_SDKAPPID, Apps
 from .certificates import Certificates
 from .fresh import FreshCache
 from .login import LoginPlan, admit
@@ -108,9 +108,9 @@ class Sessions:
 
         Raises ``Refused``: unknown app, any problem of the UserSig, impossible parameters.
         """
-        app = await self._apps.get(sdkappid)
+        app = await self._apps.get(sdkappid) if 0 < sdkappid <= MAX_SDKAPPID else None
         if app is None:
-            raise Refused(APP_NOT_FOUND, str(sdkappid))
+            raise Refused(APP_NOT_FOUND, str(sdkappid)[:20])
         now_ms = self._clock.now_ms()
         signature = verify(request.user_sig, sdkappid, request.user_id, app.secret_key, now_ms // 1000)
         if isinstance(signature, Problem):
@@ -197,8 +197,8 @@ class Sessions:
         check_push_token(token)
         # The original takes businessID 0 for tokens of the shared push service (client-sdk sheet, section 3).
         known = is_tpns_token and business_id == 0
-        if not known and (business_id <= 0 or await self._certificates.get(device.sdkappid, business_id) is None):
-            raise Refused(CERTIFICATE_UNKNOWN, str(business_id))
+        if not known and (not 0 < business_id < 2**63 or await self._certificates.get(device.sdkappid, business_id) is None):
+            raise Refused(CERTIFICATE_UNKNOWN, str(business_id)[:20])
         now_ms = self._clock.now_ms()
 
         async def work(tx: Tx) -> None:

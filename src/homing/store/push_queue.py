@@ -53,7 +53,14 @@ _RELEASE = Bulk(
     "UPDATE push SET state = ?, due_at_ms = k.due_at_ms, owner = NULL FROM k "
     "WHERE push.push_id = k.push_id AND push.owner = ? AND push.state = ?",
 )
-_RELEASE_OWNER = Query("push_queue.release_owner", "UPDATE push SET state = ?, due_at_ms = ?, owner = NULL WHERE state = ? AND owner = ?")
+_RELEASE_NODES = Bulk(
+    "push_queue.release_nodes",
+    [("node_id", "bigint")],
+    "UPDATE push SET state = ?, due_at_ms = ?, owner = NULL FROM k WHERE push.state = ? AND push.owner / 4294967296 = k.node_id",
+)
+_LOST_NODES = Query(
+    "push_queue.lost_nodes", "UPDATE node SET lease_until_ms = 0 WHERE lease_until_ms > 0 AND lease_until_ms < ? RETURNING node_id"
+)
 _ATTEMPTS = Bulk(
     "push_queue.attempts",
     [
@@ -185,9 +192,21 @@ async def rebind(tx: Tx, rows: Sequence[Row]) -> None:
     await tx.bulk(_REBIND, rows)
 
 
-async def release_owner(tx: Tx, owner: int, now_ms: int) -> int:
-    """Give back everything that an earlier life of this node had claimed. Returns how many."""
-    return await tx.execute(_RELEASE_OWNER, PushState.PENDING, now_ms, PushState.CLAIMED, owner)
+def owner_of(node_id: int, life: int) -> int:
+    """The number under which one life of a node claims: a process that was thought dead cannot pass for its successor."""
+    return node_id << 32 | (life & 0xFFFF_FFFF)
+
+
+async def release_owner(tx: Tx, owner: int, now_ms: int) -> None:
+    """Give back everything that earlier lives of this node had claimed."""
+    await tx.bulk(_RELEASE_NODES, [(owner >> 32,)], PushState.PENDING, now_ms, PushState.CLAIMED)
+
+
+async def release_lost(tx: Tx, now_ms: int) -> list[int]:
+    """Give back what nodes had claimed whose own lease has run out. Returns these nodes."""
+    lost = [row[0] for row in await tx.fetch(_LOST_NODES, now_ms)]
+    await tx.bulk(_RELEASE_NODES, [(node_id,) for node_id in lost], PushState.PENDING, now_ms, PushState.CLAIMED)
+    return lost
 
 
 async def lanes(tx: Tx) -> dict[tuple[int, int, str], int]:

@@ -147,7 +147,7 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
     delivered: list[Delivery] = []
     bus.on_deliver(NODE, delivered.extend)
     apps, sessions = FakeApps(), FakeSessions()
-    messaging = Messaging(database=database, ids=ids, node_id=NODE, clock=clock, outgoing=FakeOutgoing())
+    messaging = Messaging(database=database, ids=ids, owner=NODE, clock=clock, outgoing=FakeOutgoing())
     hub = SimpleNamespace(
         clock=clock,
         ids=ids,
