@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -13,6 +14,7 @@ from typing import Any
 import jwt
 import pycurl
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -477,6 +479,14 @@ async def test_tls_without_a_certificate_is_for_provider_tokens(tls_apns):
     await tls_apns.with_certificate(None)
     assert reason(await tls_apns.push(authorization=None)) == (403, "MissingProviderToken")
     assert (await tls_apns.push()).status == 200
+
+
+async def test_tls_without_http2_is_spoken_for_the_other_vendors_and_not_for_apple(tls_apns):
+    url, ca_file = tls_apns.sandbox.world.apns_tls_url, tls_apns.sandbox.world.apns_ca_file
+    google = await asyncio.to_thread(requests.post, f"{url}/v1/projects/nobody/messages:send", verify=ca_file, timeout=10)
+    assert (google.status_code, google.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    with pytest.raises(requests.ConnectionError):
+        await asyncio.to_thread(requests.post, f"{url}/3/device/{tls_apns.phone.token}", json=ALERT, verify=ca_file, timeout=10)
 
 
 async def test_the_hint_has_everything_a_certificate_needs(tls_apns, curl):

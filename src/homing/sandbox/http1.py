@@ -239,18 +239,21 @@ class Http1Server:
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises OSError when the address is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Http1Connection(self._handler, self.connections, self._h2_protocol), host, port, backlog=1024
-        )
+        self._server = await loop.create_server(self.connection, host, port, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def connection(self) -> Http1Connection:
+        """A protocol for one connection; for listeners of another kind."""
+        return Http1Connection(self._handler, self.connections, self._h2_protocol)
 
     async def aclose(self) -> None:
         """Stop listening and close what is open."""
-        if self._server is None:
-            return
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         for connection in list(self.connections):
             connection._transport.abort()
+        if self._server is None:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await self._server.wait_closed()

@@ -29,7 +29,7 @@ class Sandbox:
     """Simulators and phones on this machine.
 
     ``async with Sandbox() as sandbox``: listens on a free port; ``base_url`` has the vendors and the control API. On ``apns_listen``
-    HTTP/2 alone is spoken, with TLS or with prior knowledge, as the client begins; clients may show a certificate of the sandbox's CA.
+    HTTP/2 and HTTP/1.1 are spoken, with TLS or without, as the client begins; clients may show a certificate of the sandbox's CA.
     The CA is at GET /ca.pem, and as a file in ``apns_tls_folder``; naming a folder makes the TLS address the one that is handed out.
     ``world`` is the state behind it, for tests in the same process.
     """
@@ -61,6 +61,7 @@ class Sandbox:
         self._h1 = Http1Server(self._front.handle, self._shared_h2.connection)
         apns_limits = H2Limits(initial_max_streams=1)  # until the first valid token, as Apple does
         self._h2 = H2Server(bridge(self._front.handle), limits=apns_limits)
+        self._second_h1 = Http1Server(self._front.handle, self._h2.connection)  # for clients without HTTP/2; Apple turns them away
 
     @property
     def base_url(self) -> str:
@@ -97,7 +98,7 @@ class Sandbox:
         world = self.world
         world.authority, world.apns_ca_file = setup.authority, str(setup.ca_file)
         world.apns_ca_pem = setup.authority.certificate_pem.decode()
-        self._apns = EitherListener(self._h2.connection, setup.context)
+        self._apns = EitherListener(self._second_h1.connection, setup.context)
         await self._apns.start(host, port)
         world.apns_tls_url = f"https://{_shown(host)}:{self._apns.port}"
         world.apns_url = world.apns_tls_url if self._tls_folder is not None else f"http://{_shown(host)}:{self._apns.port}"
@@ -109,6 +110,7 @@ class Sandbox:
         await self.poster.aclose()
         if self._apns is not None:
             await self._apns.aclose()
+        await self._second_h1.aclose()
         for connection in [*self._shared_h2.connections, *self._h2.connections]:
             connection.close()
         await self._h1.aclose()

@@ -136,7 +136,7 @@ def set_up(folder: Path) -> TlsSetup:
     """A new authority with its files in the folder, and a context that takes client certificates of this authority."""
     authority = CertificateAuthority()
     ca_file = write_files(authority, folder)
-    return TlsSetup(authority, ca_file.resolve(), server_context(folder, client_certificates=True))
+    return TlsSetup(authority, ca_file.resolve(), server_context(folder, client_certificates=True, alpn=("h2", "http/1.1")))
 
 
 def write_files(authority: CertificateAuthority, folder: Path, hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")) -> Path:
