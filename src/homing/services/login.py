@@ -14,6 +14,7 @@ from homing.store import devices as store
 from homing.store.accounts import fetch_accounts
 from homing.store.engine import Tx
 from homing.store.messages import lock_accounts
+from homing.store.token_import import IMPORTED
 
 #: Devices of one account, so that nobody makes every message to it expensive.
 MAX_ACTIVE = 100
@@ -79,8 +80,9 @@ def _sent_away(new: Device, devices: Sequence[Device], plan: LoginPlan) -> list[
 
 
 def _stale(new: Device, devices: Sequence[Device], kicked: Sequence[Device], now_ms: int) -> list[Device]:
-    """Ended devices that nobody will miss: too old, or too many. Those kicked just now stay for their explanation."""
+    """Ended devices that nobody will miss: too old, too many, or only imported. Those kicked just now stay for their explanation."""
     recent = {device.device_id for device in kicked}
+    imported = [device for device in kicked if device.instance_id.startswith(IMPORTED)]
     ended = [
         device
         for device in devices
@@ -89,4 +91,5 @@ def _stale(new: Device, devices: Sequence[Device], kicked: Sequence[Device], now
         and (device.platform, device.instance_id) != (new.platform, new.instance_id)
     ]
     ended.sort(key=lambda device: device.last_seen_ms, reverse=True)
-    return [device for place, device in enumerate(ended) if place >= MAX_ENDED or now_ms - device.last_seen_ms > FORGET_ENDED_MS]
+    old = [device for place, device in enumerate(ended) if place >= MAX_ENDED or now_ms - device.last_seen_ms > FORGET_ENDED_MS]
+    return imported + old
