@@ -27,6 +27,7 @@ MAX_EXT_CONTENT_BYTES = 256
 _APPLE = frozenset({Platform.IOS, Platform.IPAD})
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 _MASK31 = 0x7FFF_FFFF
+_NO_UNREAD = MessageFlags.NO_UNREAD.value  # a plain integer: this runs for every push
 
 
 def compose(
@@ -66,7 +67,7 @@ def compose(
         collapse_id=collapse_id,
         wishes=wishes,
         expires_at_ms=min(message.expires_at_ms, _accepted_at_ms(message) + settings.default_ttl_seconds * 1000),
-        badge=None if message.flags & MessageFlags.NO_UNREAD or _badge_refused(wishes, platform) else badge,
+        badge=None if message.flags & _NO_UNREAD or _badge_refused(wishes, platform) else badge,
         subtitle=_line(wishes.ApnsInfo.SubTitle),
     )
 

@@ -22,11 +22,12 @@ from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.pushes import insert_pushes
 
 from .batcher import Batcher
-from .fan_out import Entry, Lane, Plan, Results, Stored, duplicate_key
+from .fan_out import SYNCHRONISED, Entry, Lane, Plan, Results, Stored, duplicate_key
 
 MAX_BATCH = 256
 LINGER_SECONDS = 0.001
 _encode = msgspec.json.Encoder().encode
+_ONLINE_ONLY = MessageFlags.ONLINE_ONLY.value
 
 
 class Outgoing(Protocol):
@@ -105,7 +106,7 @@ class Messaging:
             seq=self._random_bits(32) if draft.seq is None else draft.seq,
             traits=MessageTraits(
                 push_flag=wishes.PushFlag,
-                online_only=bool(draft.flags & MessageFlags.ONLINE_ONLY),
+                online_only=bool(draft.flags.value & _ONLINE_ONLY),
                 describable=describable(draft.elements, wishes),
             ),
         )
@@ -145,6 +146,5 @@ class Messaging:
 def _whose_devices(entries: list[Entry]) -> set[store.AccountKey]:
     """Receivers always; senders only where a message is to be synchronised to their other devices."""
     keys = {(e.app.sdkappid, e.draft.to_account) for e in entries}
-    sync = MessageFlags.SYNC_SENDER | MessageFlags.FROM_DEVICE
-    keys.update((e.app.sdkappid, e.draft.from_account) for e in entries if e.draft.flags & sync)
+    keys.update((e.app.sdkappid, e.draft.from_account) for e in entries if e.draft.flags.value & SYNCHRONISED)
     return keys

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from homing.model.clock import Clock, Ids
+from homing.model.outcome import VendorRequest
 from homing.rules.masking import mask_all
 from homing.store.dead_tokens import DeadToken, drop_tokens
 from homing.store.engine import Database, StoreBusy, Tx
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 
 MAX_BODY_CHARS = 8_192
 MAX_ANSWER_CHARS = 2_048
+MAX_HEADS = 256
 _RETRY_SECONDS = 0.5
 #: Short, because a process that dies before the result is written sends once more.
 LINGER_SECONDS = 0.004
@@ -49,7 +51,7 @@ class Recorder:
         self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512, linger_seconds=LINGER_SECONDS)
         #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
         self.unwritten: set[int] = set()
-        self._heads: dict[int, tuple[Any, str]] = {}
+        self._heads: dict[tuple[int, str], tuple[object, str]] = {}
 
     def __len__(self) -> int:
         return len(self._batcher)
@@ -70,17 +72,18 @@ class Recorder:
         body = request.body.decode("utf-8", "replace")
         return f"{self._head(request)}\n{body if len(body) <= MAX_BODY_CHARS else body[:MAX_BODY_CHARS] + '…'}"
 
-    def _head(self, request: Any) -> str:
+    def _head(self, request: VendorRequest) -> str:
         # Channels share one tuple of headers among the requests of a certificate: its masked text is made once.
-        known = self._heads.get(id(request.headers))
+        key = (id(request.headers), request.url)
+        known = self._heads.get(key)
         if known is not None and known[0] is request.headers:
-            headers = known[1]
-        else:
-            headers = mask_all("".join(f"{name}: {value}\n" for name, value in request.headers), request.secrets)
-            if len(self._heads) > 256:
-                self._heads.clear()
-            self._heads[id(request.headers)] = (request.headers, headers)
-        return f"{request.method} {mask_all(request.url, request.secrets)}\n{headers}"
+            return known[1]
+        lines = "".join(f"{name}: {value}\n" for name, value in request.headers)
+        head = mask_all(f"{request.method} {request.url}\n{lines}", request.secrets)
+        if len(self._heads) > MAX_HEADS:
+            self._heads.clear()
+        self._heads[key] = (request.headers, head)
+        return head
 
     async def _write(self, entries: list[Entry]) -> list[None]:
         results = Results(
