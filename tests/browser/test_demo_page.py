@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -51,9 +53,9 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def demo() -> Iterator[str]:
-    """A demo of its own for each test; its page's address."""
+@contextlib.contextmanager
+def started() -> Iterator[tuple[Any, str]]:
+    """A running demo and its page's address; it must end by SIGTERM, with 0 and without a complaint."""
     command = [sys.executable, "-c", "from homing.cli.main import main; main()", "demo", "--no-story", "--json", "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HOMING_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
@@ -61,10 +63,17 @@ def demo() -> Iterator[str]:
         assert process.stderr is not None
         line = process.stdout.readline()
         assert line, process.stderr.read()
-        yield json.loads(line)["page"]
+        yield process, json.loads(line)["page"]
         process.terminate()
         assert process.wait(10) == 0, process.stderr.read()
         assert process.stderr.read() == ""
+
+
+@pytest.fixture
+def demo() -> Iterator[str]:
+    """A demo of its own for each test; its page's address."""
+    with started() as (_, address):
+        yield address
 
 
 @pytest.fixture
@@ -242,3 +251,31 @@ def test_nothing_is_wider_than_the_window(page: Any, width: int) -> None:
     write(page, "left", "A" * 300)
     expect(newest_explanation(page)).to_contain_text("AAA")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_the_demo_ends_at_once_although_a_page_is_open_and_the_page_says_so(browser: Any) -> None:
+    with started() as (process, address):
+        page = browser.new_context(locale="en-GB").new_page()
+        page.goto(address)
+        expect(page.locator("#link")).to_have_class("link live")
+        process.terminate()
+        assert process.wait(10) == 0
+        expect(page.locator("#link")).to_contain_text("connection lost")
+        page.context.close()
+
+
+def test_only_the_demos_own_page_may_give_orders(demo: str) -> None:
+    assert order(demo) == 200
+    assert order(demo, origin="http://elsewhere.example") == 403
+    assert order(demo, host="elsewhere.example", origin="http://elsewhere.example") == 403
+
+
+def order(address: str, **headers: str) -> int:
+    """The status of an order that does nothing."""
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    try:
+        connection.request("POST", "/demo/story/stop", b"{}", {"content-type": "application/json", **headers})
+        return connection.getresponse().status
+    finally:
+        connection.close()

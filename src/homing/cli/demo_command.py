@@ -60,10 +60,15 @@ async def _check(call: Call) -> int:
     played = await check(None if call.args.json else teller.verified)
     good = sum(one.ok for one in played)
     call.show(
-        {"ok": good == len(played), "passed": good, "steps": [one.as_dict() | {"ok": one.ok} for one in played]},
+        {"ok": good == len(played), "passed": good, "steps": [_step(one) for one in played]},
         f"{good} of {len(played)} steps as promised",
     )
     return OK if good == len(played) else FAILURE
+
+
+def _step(played: Played) -> dict[str, Any]:
+    step = played.step
+    return {"name": step.name, "ok": played.ok, "title": step.title[0], "told": played.told[0], "took_ms": played.took_ms}
 
 
 async def _show(call: Call) -> int:
@@ -109,12 +114,12 @@ class Teller:
             self._say(f"  {self._paint('1', f'{self._number:2}. {title}')}", f"      {self._paint('2', why)}")
         else:
             self._passed += played.ok
-            self._say(f"      {self._mark(played)} {played.told}")
+            self._say(f"      {self._mark(played)} {played.told[self._place]}")
 
     def verified(self, played: Played) -> None:
         """One line for a step that ended."""
         if played.status != "playing":
-            self._say(f"{self._mark(played)} {played.step.title[self._place]}: {played.told} ({played.took_ms} ms)")
+            self._say(f"{self._mark(played)} {played.step.title[self._place]}: {played.told[self._place]} ({played.took_ms} ms)")
 
     def told(self, finished: bool) -> None:
         """The story is over, or somebody took the phones."""

@@ -87,8 +87,8 @@ class SandboxApi:
         """Let every vendor work again."""
         await call_json("DELETE", f"{self.base_url}/faults")
 
-    async def last_request(self) -> int:
-        """The number of the newest vendor request; 0 when there was none."""
+    async def count_requests(self) -> int:
+        """How many requests the vendors received so far."""
         counts = (await call_json("GET", f"{self.base_url}/"))["requests"]
         return sum(vendor["requests"] for vendor in counts.values())
 

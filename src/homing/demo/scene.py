@@ -108,6 +108,15 @@ class Scene:
         self.expect(push["reason"] == reason, f"the reason should be {reason}, but is {push['reason']}")
         return push
 
+    async def pushes_nothing(self, text: str, state: str, reason: str, **more: Any) -> dict[str, Any]:
+        """Alice writes to Bob, it ends like this for his phone, and no vendor is asked: neither record nor sandbox has a request."""
+        before = await self.stage.sandbox.count_requests()
+        push = await self.outcome(await self.alice_says(text, **more), self.bob, state, reason)
+        asked = await self.stage.sandbox.count_requests() - before
+        self.expect(not push["attempts"] and not asked, f"a vendor was asked although nothing should be pushed ({asked} requests)")
+        self.not_in_tray(self.bob, text)
+        return push
+
     async def recorded(self, entry: Entry, phone: DemoPhone, word: str) -> None:
         """Wait until the push is recorded as ``delivered`` or ``clicked``."""
         await self.until(lambda: bool(push_of(entry, phone).get(word)), f"it was not recorded as {word}", entry)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from .story import Story
 from .words import MAX_TEXT_CHARS, Letter
 
 KEEP_ALIVE_SECONDS: Final = 15.0
+LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 SETTLE_SECONDS: Final = 0.03  # changes come in bursts: one picture for all of them
 MAX_WATCHERS: Final = 32
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -138,8 +140,7 @@ class Site:
         """Only this page may give orders, and what goes wrong is one sentence."""
 
         async def answer(request: Request) -> Response:
-            origin = request.headers.get("origin")
-            if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+            if not _from_here(request):
                 return _json(403, {"code": "not_from_here", "message": "Only the demo's own page may do this"})
             try:
                 return _json(200, await handle(request, await _body(request)))
@@ -183,6 +184,12 @@ class Site:
     async def _take_over(self) -> None:
         """Somebody does something by hand: the story must not run on over it."""
         await self.story.stop()
+
+
+def _from_here(request: Request) -> bool:
+    """The demo's own page, or a program on this machine; not a page of somebody else that a browser here shows."""
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    return urlsplit(f"//{host}").hostname in LOOPBACK_NAMES and (origin is None or origin == f"http://{host}")
 
 
 def _static(name: str) -> Response:

@@ -47,7 +47,7 @@ class Stage:
         self._business_ids: dict[str, int] = {}
         self._spare: dict[str, dict[str, Any]] = {}  # phones in the shop window: the certificates were made for them
         self._listeners: set[Callable[[], None]] = set()
-        self.closing = asyncio.Event()  # set first of all, so that live pages let go
+        self.closing = asyncio.Event()
         self.phones = {slot: self._phone(slot) for slot in ("left", "right")}
         self.second_phone = self._app()  # where a person logs in too, to be kicked here
 
@@ -167,6 +167,11 @@ class Stage:
             if await self.ledger.refresh():
                 self.changed()
 
+    def let_go(self) -> None:
+        """The live pages end by themselves: nobody waits for them when the server stops."""
+        self.closing.set()
+        self.changed()
+
     async def aclose(self) -> None:
         """Close what the apps have open."""
         for app in (self.second_phone, *(phone.app for phone in self.phones.values())):
@@ -211,7 +216,7 @@ async def open_stage(
         stage = Stage(node, base_url, SandboxApi(sandbox.base_url), secrets.token_hex(32))
         stack.push_async_callback(stage.aclose)
         await stage.furnish()
-        stack.callback(stage.closing.set)
+        stack.callback(stage.let_go)
         followers = [asyncio.create_task(stage.follow_trays()), asyncio.create_task(stage.follow_explanations())]
         stack.push_async_callback(_cancel, followers)
         door.page = make_page(stage) if make_page is not None else None

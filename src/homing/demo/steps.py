@@ -20,49 +20,47 @@ class Step(msgspec.Struct, frozen=True):
     name: str
     title: Both
     why: Both
-    play: Callable[[Scene], Awaitable[str]]
+    play: Callable[[Scene], Awaitable[Both]]
     brand: str = "xiaomi"  # of Bob's phone
 
 
-async def foreground(scene: Scene) -> str:
-    entry = await scene.alice_says("Dinner at eight?")
+async def foreground(scene: Scene) -> Both:
+    await scene.pushes_nothing("Dinner at eight?", "delivered_online", "foreground")
     await scene.in_chat(scene.bob, "alice", "Dinner at eight?")
-    push = await scene.outcome(entry, scene.bob, "delivered_online", "foreground")
-    scene.expect(not push["attempts"], "a vendor was asked although the app was looking")
-    scene.not_in_tray(scene.bob, "Dinner at eight?")
-    return "delivered on the socket, no push"
+    return "delivered on the socket, no push", "经长连接送达，没有推送"
 
 
-async def background(scene: Scene) -> str:
+async def background(scene: Scene) -> Both:
     await scene.bob.background()
     await scene.breathe()
     entry = await scene.alice_says("Are you there?")
     await scene.in_tray(scene.bob, "Are you there?")
     push = await scene.outcome(entry, scene.bob, "accepted", "background")
-    return f"in the tray; {push['service']} accepted it after {push['attempts'][-1]['ms']} ms"
+    took = push["attempts"][-1]["ms"]
+    return f"in the tray; {push['service']} accepted it after {took} ms", f"已在通知栏；{push['service']} 用时 {took} ms 接收"
 
 
-async def locked(scene: Scene) -> str:
+async def locked(scene: Scene) -> Both:
     await scene.bob.lock()
     await scene.breathe()
     entry = await scene.alice_says("I booked a table")
     await scene.in_tray(scene.bob, "I booked a table")
     await scene.outcome(entry, scene.bob, "accepted", "offline")
     await scene.recorded(entry, scene.bob, "delivered")
-    return "on the lock screen; the vendor's receipt says delivered"
+    return "on the lock screen; the vendor's receipt says delivered", "已在锁屏上；厂商回执表示已送达"
 
 
-async def killed(scene: Scene) -> str:
+async def killed(scene: Scene) -> Both:
     await scene.bob.unlock()
     await scene.bob.kill()
     await scene.breathe()
     entry = await scene.alice_says("By the window")
     await scene.in_tray(scene.bob, "By the window")
     await scene.outcome(entry, scene.bob, "accepted", "offline")
-    return "in the tray, although no process of the app runs"
+    return "in the tray, although no process of the app runs", "已在通知栏，尽管应用进程已不在"
 
 
-async def tap(scene: Scene) -> str:
+async def tap(scene: Scene) -> Both:
     await scene.bob.kill()
     entry = await scene.alice_says("Tap me")
     item = await scene.in_tray(scene.bob, "Tap me")
@@ -74,10 +72,11 @@ async def tap(scene: Scene) -> str:
     scene.expect(scene.bob.chat_with == "alice", "the chat with Alice did not open")
     await scene.in_chat(scene.bob, "alice", "Tap me")
     await scene.recorded(entry, scene.bob, "clicked")
-    return f"{opened['activity'].rpartition('.')[2]} opened the chat with Alice; recorded as clicked"
+    page = opened["activity"].rpartition(".")[2]
+    return f"{page} opened the chat with Alice; recorded as clicked", f"{page} 打开了与 Alice 的聊天；已记录为点击"
 
 
-async def badge(scene: Scene) -> str:
+async def badge(scene: Scene) -> Both:
     await scene.alice.lock()
     await scene.breathe()
     for number, text in enumerate(("One thing", "And another"), 1):
@@ -87,44 +86,42 @@ async def badge(scene: Scene) -> str:
         await scene.breathe()
     await scene.alice.unlock()
     await scene.until(lambda: scene.alice.badge == 0, "the badge stayed after the chat was read")
-    return "1, 2, and gone when the chat is read"
+    return "1, 2, and gone when the chat is read", "1、2，读过聊天后归零"
 
 
-async def no_description(scene: Scene) -> str:
+async def no_description(scene: Scene) -> Both:
     await scene.bob.lock()
-    entry = await scene.alice_says("Order 4711", kind="custom")
-    push = await scene.outcome(entry, scene.bob, "suppressed", "no_description")
+    push = await scene.pushes_nothing("Order 4711", "suppressed", "no_description", kind="custom")
     scene.expect(bool(push["cure"][0]), "there is no cure")
-    scene.expect(not push["attempts"] and not scene.bob.tray, "something was pushed")
-    return f"none: no_description; cure: {push['cure'][0]}"
+    return f"none: no_description; cure: {push['cure'][0]}", f"没有推送：no_description；处理办法：{push['cure'][1]}"
 
 
-async def with_description(scene: Scene) -> str:
+async def with_description(scene: Scene) -> Both:
     await scene.bob.lock()
     entry = await scene.alice_says("Order 4711", kind="custom", description="Your order has shipped")
     await scene.in_tray(scene.bob, "Your order has shipped")
     await scene.outcome(entry, scene.bob, "accepted", "offline")
-    return "in the tray, with the sender's description"
+    return "in the tray, with the sender's description", "已在通知栏，内容是发送者给出的描述"
 
 
-async def picture(scene: Scene) -> str:
+async def picture(scene: Scene) -> Both:
     await scene.bob.lock()
     entry = await scene.alice_says("", kind="picture")
     push = await scene.outcome(entry, scene.bob, "accepted", "offline")
     await scene.until(lambda: bool(scene.bob.tray), "no notification in the tray")
-    return f"in the tray as “{scene.bob.tray[-1]['body']}” through {push['service']}"
+    body = scene.bob.tray[-1]["body"]
+    return f"in the tray as “{body}” through {push['service']}", f"通过 {push['service']} 在通知栏显示为“{body}”"
 
 
-async def no_push(scene: Scene) -> str:
+async def no_push(scene: Scene) -> Both:
     await scene.bob.lock()
-    entry = await scene.alice_says("Do not wake him", no_push=True)
-    await scene.outcome(entry, scene.bob, "suppressed", "sender_opted_out")
+    await scene.pushes_nothing("Do not wake him", "suppressed", "sender_opted_out", no_push=True)
     await scene.bob.unlock()
     await scene.in_chat(scene.bob, "alice", "Do not wake him")
-    return "none: sender_opted_out; it is in the chat when the app opens"
+    return "none: sender_opted_out; it is in the chat when the app opens", "没有推送：sender_opted_out；打开应用后在聊天中"
 
 
-async def airplane(scene: Scene) -> str:
+async def airplane(scene: Scene) -> Both:
     await scene.bob.set_offline(True)
     await scene.breathe()
     entry = await scene.alice_says("Safe flight")
@@ -134,10 +131,10 @@ async def airplane(scene: Scene) -> str:
     await scene.bob.set_offline(False)
     await scene.in_tray(scene.bob, "Safe flight")
     await scene.recorded(entry, scene.bob, "delivered")
-    return "accepted, not delivered; delivered when the phone is back"
+    return "accepted, not delivered; delivered when the phone is back", "先是已接收、未送达；手机恢复联网后送达"
 
 
-async def outage(scene: Scene) -> str:
+async def outage(scene: Scene) -> Both:
     await scene.bob.lock()
     await scene.stage.sandbox.order_fault(scene.bob.brand.channel, "status", status=503, count=1)
     entry = await scene.alice_says("Against all odds")
@@ -145,29 +142,24 @@ async def outage(scene: Scene) -> str:
     push = await scene.outcome(entry, scene.bob, "accepted", "offline")
     outcomes = [attempt["outcome"] for attempt in push["attempts"]]
     scene.expect(outcomes[0] == "vendor_down" and outcomes[-1] == "accepted", f"the attempts were {', '.join(outcomes)}")
-    return f"arrived with attempt {len(outcomes)}; the first met a 503"
+    return f"arrived with attempt {len(outcomes)}; the first met a 503", f"第 {len(outcomes)} 次发送到达；第一次遇到 503"
 
 
-async def logged_out(scene: Scene) -> str:
-    device = scene.bob
-    await device.log_out()
+async def logged_out(scene: Scene) -> Both:
+    await scene.bob.log_out()
     await scene.breathe()
-    entry = await scene.alice_says("Still there?")
-    await scene.outcome(entry, device, "suppressed", "logged_out")
-    scene.not_in_tray(device, "Still there?")
-    return "none: logged_out"
+    await scene.pushes_nothing("Still there?", "suppressed", "logged_out")
+    return "none: logged_out", "没有推送：logged_out"
 
 
-async def kicked(scene: Scene) -> str:
+async def kicked(scene: Scene) -> Both:
     await scene.stage.log_in_elsewhere("right")
     await scene.until(lambda: scene.bob.account is None and scene.bob.notice == "kicked", "the phone did not hear that it was kicked")
-    entry = await scene.alice_says("Which phone are you on?")
-    await scene.outcome(entry, scene.bob, "suppressed", "kicked")
-    scene.not_in_tray(scene.bob, "Which phone are you on?")
-    return "none: kicked"
+    await scene.pushes_nothing("Which phone are you on?", "suppressed", "kicked")
+    return "none: kicked", "没有推送：kicked"
 
 
-async def token_moves(scene: Scene) -> str:
+async def token_moves(scene: Scene) -> Both:
     await scene.bob.log_in("carol")
     await scene.bob.lock()
     to_bob = await scene.alice_says("Bob, a secret")
@@ -177,36 +169,38 @@ async def token_moves(scene: Scene) -> str:
     await scene.until(lambda: bool(to_bob.pushes), "there is no decision about Bob", to_bob)
     scene.expect(all(push["state"] == "suppressed" for push in to_bob.pushes), "Bob's message was pushed")
     scene.not_in_tray(scene.bob, "Bob, a secret")
-    return f"Carol's arrives, Bob's does not: {to_bob.pushes[0]['reason']}"
+    reason = to_bob.pushes[0]["reason"]
+    return f"Carol's arrives, Bob's does not: {reason}", f"Carol 的消息到达，Bob 的没有：{reason}"
 
 
-async def dead_token(scene: Scene) -> str:
+async def dead_token(scene: Scene) -> Both:
     device = scene.bob
     await device.install(False)
     await scene.breathe()
     first = await scene.alice_says("Anybody?")
     push = await scene.outcome(first, device, "failed", "token_dead")
-    second = await scene.alice_says("Hello?")
-    await scene.outcome(second, device, "suppressed", "no_token")
+    await scene.pushes_nothing("Hello?", "suppressed", "no_token")
     scene.expect(bool(push["cure"][0]), "there is no cure")
-    return f"{push['service']} calls the token dead ({push['attempts'][-1]['code']}): removed, the next message is no_token"
+    word = f"{push['service']} {push['attempts'][-1]['code']}"
+    return f"the token is dead ({word}) and removed; the next message is no_token", f"token 已失效（{word}）并被移除；下一条消息为 no_token"
 
 
-def _on(brand_name: str) -> Callable[[Scene], Awaitable[str]]:
+def _on(brand_name: str) -> Callable[[Scene], Awaitable[Both]]:
     brand = BRANDS[brand_name]
 
-    async def play(scene: Scene) -> str:
+    async def play(scene: Scene) -> Both:
         await scene.bob.lock()
         text = f"To your {brand.label_en}"
         entry = await scene.alice_says(text)
         item = await scene.in_tray(scene.bob, text)
-        push = await scene.outcome(entry, scene.bob, "accepted", "offline")
+        await scene.outcome(entry, scene.bob, "accepted", "offline")
         opened = await scene.bob.tap(item["id"])
         scene.expect(opened["sender"] == "alice", f"the tap opened {opened}")
         scene.expect(not brand.opens_page or opened["activity"] == CHAT_ACTIVITY, f"the tap opened {opened['activity']}")
         await scene.recorded(entry, scene.bob, "clicked")
         await scene.breathe()
-        return f"{push['service']}: accepted, shown, tapped; {opened['activity'].rpartition('.')[2]} opened the chat"
+        page = opened["activity"].rpartition(".")[2]
+        return f"accepted, shown, tapped; {page} opened the chat", f"已接收、已展示、已点击；{page} 打开了聊天"
 
     return play
 
@@ -341,7 +335,7 @@ STEPS: Final[tuple[Step, ...]] = (
     *(
         Step(
             f"on_{brand.name}",
-            (f"Bob has a phone by {brand.label_en}", f"Bob 换用{brand.label_zh}"),
+            (f"Through {brand.service}: Bob's {brand.label_en}", f"{brand.service}：Bob 使用的手机是{brand.label_zh}"),
             (
                 f"Another vendor, another protocol, the same message: through {brand.service}.",
                 f"换一家厂商、换一种协议，消息照样送达：{brand.service}。",

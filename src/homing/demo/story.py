@@ -13,7 +13,7 @@ from .calls import CallFailed
 from .phone import CannotDoThat
 from .scene import Scene, StepFailed
 from .stage import Stage
-from .steps import STEPS, Step
+from .steps import STEPS, Both, Step
 
 Status = Literal["waiting", "playing", "ok", "failed"]
 STEP_SECONDS = 30.0
@@ -24,7 +24,7 @@ class Played(msgspec.Struct):
 
     step: Step
     status: Status = "waiting"
-    told: str = ""  # what was seen, or what went wrong
+    told: Both = ("", "")  # what was seen, or what went wrong
     took_ms: int = 0
 
     @property
@@ -40,7 +40,7 @@ class Played(msgspec.Struct):
             "title": list(step.title),
             "why": list(step.why),
             "status": self.status,
-            "told": self.told,
+            "told": list(self.told),
             "took_ms": self.took_ms,
         }
 
@@ -66,7 +66,7 @@ class Story:
         await self.stop()
         chosen = [played for played in self.played if not names or played.step.name in names]
         for played in chosen:
-            played.status, played.told, played.took_ms = "waiting", "", 0
+            played.status, played.told, played.took_ms = "waiting", ("", ""), 0
         self._task = asyncio.create_task(self._perform(chosen, pause_seconds, watch))
         await asyncio.wait([self._task])
         return not self._task.cancelled() and all(played.ok for played in chosen)
@@ -93,7 +93,7 @@ class Story:
 
     async def _play(self, scene: Scene, played: Played, watch: Watcher | None) -> None:
         loop = asyncio.get_running_loop()
-        self._show(played, "playing", "", watch)
+        self._show(played, "playing", ("", ""), watch)
         started = loop.time()
         try:
             async with asyncio.timeout(STEP_SECONDS + 6 * scene.pause_seconds):
@@ -102,14 +102,15 @@ class Story:
                 told = await played.step.play(scene)
             status: Status = "ok"
         except (StepFailed, CallFailed, CannotDoThat) as failed:
-            status, told = "failed", str(failed)
+            status, told = "failed", (str(failed), str(failed))
         except TimeoutError:
-            status, told = "failed", f"it took longer than {STEP_SECONDS:.0f} seconds"
+            limit = f"{STEP_SECONDS:.0f}"
+            status, told = "failed", (f"it took longer than {limit} seconds", f"超过 {limit} 秒仍未完成")
         played.took_ms = int((loop.time() - started) * 1000)
         self._show(played, status, told, watch)
         await scene.breathe()
 
-    def _show(self, played: Played, status: Status, told: str, watch: Watcher | None) -> None:
+    def _show(self, played: Played, status: Status, told: Both, watch: Watcher | None) -> None:
         played.status, played.told = status, told
         if watch is not None:
             watch(played)

@@ -11,7 +11,7 @@ export function h(tag, props = {}, ...children) {
     else if (name === "class") element.className = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -25,7 +25,7 @@ export function draw(place, shows, make) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const open = new Set([...place.querySelectorAll("details[open]")].map((details) => details.dataset.key));
   const scrolled = new Map([...place.querySelectorAll("[data-scroll]")].map((box) => [box.dataset.scroll, box.scrollTop]));
-  place.replaceChildren(...[make()].flat().filter(Boolean));
+  place.replaceChildren(...[make()].flat(Infinity).filter(Boolean));
   for (const details of place.querySelectorAll("details")) if (open.has(details.dataset.key)) details.open = true;
   for (const box of place.querySelectorAll("[data-scroll]")) box.scrollTop = scrolled.get(box.dataset.scroll) ?? 0;
   if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });

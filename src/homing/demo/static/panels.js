@@ -9,8 +9,10 @@ const MARKS = { waiting: "", playing: "▶", ok: "✓", failed: "✗" };
 export function story(state, play) {
   const { playing, steps } = state.story;
   const done = steps.filter((step) => step.status === "ok" || step.status === "failed").length;
+  // Between two scenes the one that just ended stays in sight.
   const at = steps.findIndex((step) => step.status === "playing");
-  const now = steps[at];
+  const shown = at >= 0 ? at : playing ? steps.findLastIndex((step) => step.status !== "waiting") : -1;
+  const now = steps[shown];
   const button = playing
     ? h("button", { type: "button", class: "strong stop", data: { key: "play" }, on: { click: () => play("stop") } }, `■ ${word("stop")}`)
     : h("button", { type: "button", class: "strong", data: { key: "play" }, on: { click: () => play("play") } }, `▶ ${word("play")}`);
@@ -21,9 +23,10 @@ export function story(state, play) {
       h(
         "div",
         { class: "now", "aria-live": "polite" },
-        h("p", { class: "now-count", text: word("sceneOf", at + 1, steps.length) }),
+        h("p", { class: "now-count", text: word("sceneOf", shown + 1, steps.length) }),
         h("p", { class: "now-title", text: pick(now.title) }),
         h("p", { text: pick(now.why) }),
+        now.status !== "playing" && h("p", { class: `now-told ${now.status}`, text: `${MARKS[now.status]} ${pick(now.told)}` }),
       ),
     h(
       "details",
@@ -39,7 +42,7 @@ function scene(step, play) {
     "li",
     { class: `scene ${step.status}` },
     h("span", { class: "mark", "aria-label": word(step.status), role: "img", text: MARKS[step.status] }),
-    h("div", {}, h("b", { text: pick(step.title) }), h("p", { text: step.told || pick(step.why) })),
+    h("div", {}, h("b", { text: pick(step.title) }), h("p", { text: pick(step.told) || pick(step.why) })),
     h("button", { type: "button", class: "small", data: { key: `scene-${step.name}` }, title: word("playOne"), "aria-label": `${word("playOne")}: ${pick(step.title)}`, on: { click: () => play(step.name) } }, "▶"),
   );
 }
@@ -51,9 +54,12 @@ export function why(state) {
   return [
     h("h2", { id: "why-title", text: word("why") }),
     h("p", { class: "lead", text: word("whyLead") }),
-    list.length ? h("ol", { class: "messages", data: { scroll: "messages" } }, list) : h("p", { class: "empty", text: word("nothingYet") }),
+    list.length ? h("ol", { class: "messages", data: { scroll: "messages" } }, list) : nothingYet(),
   ];
 }
+
+const nothingYet = () =>
+  h("div", { class: "empty" }, h("p", { text: word("nothingYet") }), h("ol", {}, ["try1", "try2", "try3"].map((name) => h("li", { text: word(name) }))));
 
 export function summary(message) {
   if (message.kind === "picture") return word("aPicture");

@@ -165,7 +165,7 @@ export function controls(state, phone, act) {
   return [
     h(
       "div",
-      { class: "buttons", role: "group", "aria-label": word("make") },
+      { class: "buttons", role: "group", "aria-label": word("phoneAndApp") },
       button("lock", phone.locked ? word("unlock") : word("lock"), () => act("lock", !phone.locked), { class: phone.locked ? "strong" : "" }),
       open ? button("home", word("home"), () => act("background")) : button("home", word("open"), () => act("open"), { disabled: !phone.installed }),
       button("kill", word("kill"), () => act("kill"), { disabled: phone.app === "killed" || !phone.installed }),
@@ -205,7 +205,7 @@ export function heading(state, phone, act) {
   brand.value = phone.brand;
   return [
     h("div", { class: "seat-top" }, face(state, phone.person), h("h2", { id: `${phone.slot}-name`, text: word("phoneOf", nameOf(state, phone.person)) }), brand),
-    h("p", { class: `standing ${colour}` }, h("span", { class: "dot", "aria-hidden": "true" }), words),
+    h("p", { class: `standing is-${colour}` }, h("span", { class: "dot", "aria-hidden": "true" }), words),
   ];
 }
 

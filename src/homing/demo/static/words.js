@@ -9,6 +9,7 @@ const WORDS = {
   // phones
   phoneOf: ["%s’s phone", "%s的手机"],
   settings: ["Settings of the phone", "手机设置"],
+  phoneAndApp: ["Phone and app", "手机与应用"],
   make: ["Phone", "手机品牌"],
   foreground: ["connected, app in the foreground", "在线，应用在前台"],
   background: ["connected, app in the background", "在线，应用在后台"],
@@ -75,6 +76,9 @@ const WORDS = {
   why: ["Why?", "为什么？"],
   whyLead: ["For each message: what was decided for each phone, and what became of it.", "每条消息对每部手机的决策，以及后来发生了什么。"],
   nothingYet: ["Send a message, and see here why it arrives — or why not.", "发一条消息，就能在这里看到它为什么到达，或者为什么没到。"],
+  try1: ["Lock Bob’s phone.", "给鲍勃的手机锁屏。"],
+  try2: ["Write something as Alice, and send it.", "以爱丽丝的身份写一条消息并发送。"],
+  try3: ["Click the notification on Bob’s phone.", "点击鲍勃手机上的通知。"],
   viaDevice: ["sent by the app (device API)", "由应用发送（终端 API）"],
   viaRest: ["sent by the backend (REST API)", "由业务后台发送（REST API）"],
   deciding: ["deciding…", "决策中…"],
