@@ -21,10 +21,10 @@ WINDOW_NS = 3_000_000_000
 
 
 async def under_load(server: Server, vendor: MockVendor) -> tuple[RestLoad, asyncio.Task[float]]:
-    """A started, seeded server with a load under way, and the vendor slow enough to have requests in flight."""
+    """A started, seeded server with a load under way, and a vendor so slow that pushes are in flight and wait in the lane."""
     await seed(server.database, server.key_file, vendor, [Binding(users=USERS)])
     await server.start(core=None)
-    await vendor.configure(latency_ms=30)
+    await vendor.configure(latency_ms=200)
     load = RestLoad(Messages(USERS), MESSAGES)
     running = asyncio.create_task(load.run(server.port, 32))
     await load.until_accepted(MESSAGES // 4)

@@ -48,6 +48,6 @@ async def _meet(channel: str, base_url: str, fault: str, vendor: MockVendor, mak
     load = RestLoad(Messages(USERS), MESSAGES)
     await load.run(server.port, 16)
     assert len(load.accepted) == MESSAGES, load.refused
-    arrivals = await all_arrived(vendor, load.accepted)
+    arrivals = await all_arrived(vendor, load.accepted, seconds=15)
     assert [mark for mark, arrival in arrivals.items() if arrival.times != 1 or arrival.tags_differ] == []
     assert sum(arrival.bad for arrival in arrivals.values()) == round(MESSAGES * SHARE)
