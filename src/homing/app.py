@@ -213,6 +213,7 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
     import uvicorn
 
     from homing.server.device.wire import DeviceWebSocket
+    from homing.server.one_write import OneWriteProtocol
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -225,7 +226,7 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
 
     settings = uvicorn.Config(
         application,
-        http="httptools",
+        http=OneWriteProtocol,
         ws=DeviceWebSocket,
         lifespan="off",
         log_config=None,

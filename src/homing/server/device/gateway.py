@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from homing.model.delivery import Delivery, MessageDelivery, ReadDelivery, RevokedDelivery, SessionEnded
 from homing.model.devices import SessionState
-from homing.model.messages import Accepted
+from homing.model.messages import Accepted, Message, MessageFlags
 from homing.model.problems import Refused
 from homing.services.hub import Hub
 from homing.store.engine import StoreBusy
@@ -216,7 +216,8 @@ class Gateway:
         found, more = await self._hub.history.inbox_after(device.sdkappid, device.user_id, connection.place, self.limits.sync_page)
         for message in found:
             place = place_of(message, device.user_id)
-            if connection.known is None or place not in connection.known:
+            own = connection.known is not None and place in connection.known
+            if not own and _comes_by_socket(message, device.user_id):
                 connection.track(message.message_id, place)
                 connection.push(frame("message", message_body(message, device.user_id)))
             connection.advance(place)
@@ -292,6 +293,11 @@ class Gateway:
                 # The word that its session ended was lost on the way.
                 self._end(connection, SessionState.LOGGED_OUT.value, SESSION_OVER)
         await self._presence.flush()
+
+
+def _comes_by_socket(message: Message, user_id: str) -> bool:
+    """Copies of what the backend sent in the account's name stay in its history unless they are to be synchronised."""
+    return message.to_account == user_id or bool(message.flags & (MessageFlags.SYNC_SENDER | MessageFlags.FROM_DEVICE))
 
 
 def _row(connection: Connection, now_ms: int) -> tuple[int, int, int, int]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from homing.model.problems import BAD_URL, BODY_TOO_LONG, REQUEST_TIMEOUT, TOO_FAST, UNKNOWN_COMMAND, Refused
+from homing.server.one_write import REPLY
 from homing.services.hub import Hub
 from homing.store.engine import StoreBusy
 
@@ -21,6 +22,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PREFIX = "/v4/"
 BODY_SECONDS = 30.0
+_NONE: dict[str, Any] = {}
 log = logging.getLogger(__name__)
 
 
@@ -41,6 +43,9 @@ class RestV4:
         try:
             body = await self._answer(scope, receive)
         except _Gone:
+            return
+        reply = scope.get("extensions", _NONE).get(REPLY)
+        if reply is not None and reply(body):
             return
         headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
