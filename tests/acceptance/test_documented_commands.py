@@ -20,7 +20,8 @@ ARRIVED = "for i in {1..100}; do curl -s 127.0.0.1:8090/phones/phone-1/tray | gr
 
 
 def _script(page: str, *, after: str = "") -> str:
-    text = (ROOT / page).read_text(encoding="utf-8").partition(after)[2]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text.partition(after)[2] if after else text
     return "\n".join(block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", text))
 
 
@@ -74,8 +75,18 @@ def test_the_commands_of_the_tutorial_push_and_explain(page: str, heading: str, 
     assert "[no_description]" in output
 
 
+def test_the_python_client_works_as_it_is_shown(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/use-the-python-client.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"(?ms)^```python\n(.*?)^```", page)
+    before, _, _ = _script("docs/how-to/use-the-python-client.md").rpartition("python3 chat.py")
+    ready = "curl -s --retry 9 --retry-connrefused 127.0.0.1:8080/readyz"
+    run = f"cat >chat.py <<'END'\n{program}END\npython3 chat.py\nkill %1\n"
+    output = _run(f"export PATH={BIN}:$PATH\n{before}\n{ready}\n{run}", tmp_path)
+    assert "alice: Dinner at eight?" in output
+
+
 def test_both_readmes_show_the_same_commands() -> None:
-    english = _script("README.md", after="# Homing").replace("Dinner at eight?", "…")
-    chinese = _script("README.zh-CN.md", after="# Homing").replace("八点吃饭？", "…")
+    english = _script("README.md").replace("Dinner at eight?", "…")
+    chinese = _script("README.zh-CN.md").replace("八点吃饭？", "…")
     without_comments = [re.sub(r" +#.*", "", text) for text in (english, chinese)]
     assert without_comments[0] == without_comments[1]
