@@ -15,6 +15,7 @@ ServerFactory = Callable[..., Server]
 USERS = 100
 MESSAGES = 600
 SHARE = 0.05
+THROTTLED_SHARE = 0.01  # each answer stops the whole lane for its second
 FAULTS = {
     "says_it_is_down": {"kind": "status", "status": 503, "retry_after": "1"},
     "says_it_is_down_without_when": {"kind": "status", "status": 500, "retry_after": ""},
@@ -25,7 +26,8 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# Without a Retry-After the sheet of this channel asks for ten seconds: the other channel shows that case.
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "says_it_is_down_without_when"])
 async def test_a_fault_over_http2_loses_and_doubles_nothing(
     vendor: MockVendor, make_server: ServerFactory, sqlite_url: str, fault: str
 ) -> None:
@@ -43,11 +45,12 @@ async def _meet(channel: str, base_url: str, fault: str, vendor: MockVendor, mak
     server = make_server(url)
     binding = Binding(channel, USERS, base_url=base_url, options={"requests_per_second": "5000"})
     await seed(url, server.key_file, vendor, [binding])
-    await vendor.configure(faults=[FAULTS[fault]], share=SHARE, times=1)
+    share = THROTTLED_SHARE if fault == "throttles" else SHARE
+    await vendor.configure(faults=[FAULTS[fault]], share=share, times=1)
     await server.start(core=None)
     load = RestLoad(Messages(USERS), MESSAGES)
     await load.run(server.port, 16)
     assert len(load.accepted) == MESSAGES, load.refused
     arrivals = await all_arrived(vendor, load.accepted, seconds=15)
     assert [mark for mark, arrival in arrivals.items() if arrival.times != 1 or arrival.tags_differ] == []
-    assert sum(arrival.bad for arrival in arrivals.values()) == round(MESSAGES * SHARE)
+    assert sum(arrival.bad for arrival in arrivals.values()) == round(MESSAGES * share)
