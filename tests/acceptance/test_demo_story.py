@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -77,3 +78,23 @@ def test_a_port_that_is_none_is_wrong_use() -> None:
     assert done.returncode == 2
     assert "99999" in done.stderr
     assert done.stdout == ""
+
+
+def test_a_taken_port_is_said_and_another_is_chosen() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-c", "from homing.cli.main import main; main()", "demo", "--no-story", "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            said = ""
+            while "Ctrl-C" not in said:
+                line = process.stdout.readline()
+                assert line, said
+                said += line
+            process.terminate()
+            assert process.wait(10) == 0
+    assert f"port {port} is taken" in said
+    assert "/demo/" in said
+    assert f":{port}/demo/" not in said

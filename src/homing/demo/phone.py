@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from .app import ChatApp, Incoming
-from .calls import CallFailed, SandboxApi
-from .cast import BRANDS, PEOPLE, Brand
+from .calls import SandboxApi
+from .cast import BRANDS, Brand
 from .words import Bubble, Letter, bubble_of
 
 AppState = Literal["open", "background", "killed"]
@@ -212,6 +212,11 @@ class DemoPhone:
     # --- what it shows ---
 
     @property
+    def device(self) -> str:
+        """The instance id under which the app logs in."""
+        return f"{self.slot}-{self.phone_id}"
+
+    @property
     def unread(self) -> int:
         """Messages of the present account that nobody has looked at."""
         return sum(count for (account, _), count in self._unread.items() if account == self.account)
@@ -304,7 +309,7 @@ class DemoPhone:
         """Log in where needed, report the token, say that the app is in front, and catch up."""
         assert self.account is not None
         if not self.app.connected:
-            await self.app.log_in(self.account, self.brand.platform, f"{self.slot}-{self.phone_id}")
+            await self.app.log_in(self.account, self.brand.platform, self.device)
             await self.app.report_token(self.business_id, self.token)
         await self.app.to_foreground()
 
@@ -337,12 +342,3 @@ def _noted(item: dict[str, Any]) -> dict[str, Any]:
 
 def _drawn(bubble: Bubble) -> dict[str, Any]:
     return {"id": bubble.msg_id, "sender": bubble.sender, "kind": bubble.kind, "text": bubble.text, "at": bubble.at_ms}
-
-
-def name_of(user_id: str) -> str:
-    """What people call an account."""
-    person = PEOPLE.get(user_id)
-    return person.name_en if person is not None else user_id
-
-
-__all__ = ["CallFailed", "CannotDoThat", "DemoPhone", "name_of"]

@@ -135,11 +135,6 @@ class Scene:
         await self.until(lambda: any(bubble.text == text for bubble in phone.thread(peer)), f"{text!r} did not reach the chat")
 
 
-def device_of(phone: DemoPhone) -> str:
-    """The instance id under which the phone's app logs in."""
-    return f"{phone.slot}-{phone.phone_id}"
-
-
 def push_of(entry: Entry, phone: DemoPhone) -> dict[str, Any]:
     """What was decided for this phone; empty when nothing was (yet)."""
-    return next((push for push in entry.pushes if push["device"] == device_of(phone)), {})
+    return next((push for push in entry.pushes if push["device"] == phone.device), {})

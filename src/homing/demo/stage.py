@@ -106,7 +106,9 @@ class Stage:
         way = "device"
         if key is None:
             way, key = "rest", await self._send_for(sender, letter)
-        summary = {"kind": letter.kind, "text": letter.text, "description": letter.description, "no_push": letter.no_push}
+        # The phones as they are now: a later look at this message must not name the phones of then by today's brands.
+        phones = {phone.device: phone.brand.name for phone in self.phones.values()}
+        summary = {"kind": letter.kind, "text": letter.text, "description": letter.description, "no_push": letter.no_push, "phones": phones}
         entry = self.ledger.add(key, sender, letter.receiver, summary, way)
         await self.ledger.ask(entry)
         self.changed()

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from .cast import BRANDS, CHAT_ACTIVITY
-from .scene import Scene
+from .scene import Scene, push_of
 from .words import Letter
 
 Both = tuple[str, str]  # English, Chinese
@@ -73,7 +73,7 @@ async def tap(scene: Scene) -> Both:
     await scene.in_chat(scene.bob, "alice", "Tap me")
     await scene.recorded(entry, scene.bob, "clicked")
     page = opened["activity"].rpartition(".")[2]
-    return f"{page} opened the chat with Alice; recorded as clicked", f"{page} 打开了与 Alice 的聊天；已记录为点击"
+    return f"{page} opened the chat with Alice; recorded as clicked", f"{page} 打开了与爱丽丝的聊天；已记录为点击"
 
 
 async def badge(scene: Scene) -> Both:
@@ -166,11 +166,11 @@ async def token_moves(scene: Scene) -> Both:
     to_carol = await scene.alice_says("Hello Carol", receiver="carol")
     await scene.in_tray(scene.bob, "Hello Carol")
     await scene.outcome(to_carol, scene.bob, "accepted", "offline")
-    await scene.until(lambda: bool(to_bob.pushes), "there is no decision about Bob", to_bob)
+    await scene.until(lambda: bool(push_of(to_bob, scene.bob)), "there is no decision about Bob", to_bob)
     scene.expect(all(push["state"] == "suppressed" for push in to_bob.pushes), "Bob's message was pushed")
     scene.not_in_tray(scene.bob, "Bob, a secret")
-    reason = to_bob.pushes[0]["reason"]
-    return f"Carol's arrives, Bob's does not: {reason}", f"Carol 的消息到达，Bob 的没有：{reason}"
+    reason = push_of(to_bob, scene.bob)["reason"]
+    return f"Carol's arrives, Bob's does not: {reason}", f"卡罗尔的消息到达，鲍勃的没有：{reason}"
 
 
 async def dead_token(scene: Scene) -> Both:
@@ -208,7 +208,7 @@ def _on(brand_name: str) -> Callable[[Scene], Awaitable[Both]]:
 STEPS: Final[tuple[Step, ...]] = (
     Step(
         "foreground",
-        ("Bob looks at the chat", "Bob 正在看聊天"),
+        ("Bob looks at the chat", "鲍勃正在看聊天"),
         (
             "The app is connected and in the foreground: the message goes through the socket, nobody needs a push.",
             "App 在线且在前台：消息走长连接，不需要推送。",
@@ -217,7 +217,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "background",
-        ("Bob presses home", "Bob 按下 Home 键"),
+        ("Bob presses home", "鲍勃按下 Home 键"),
         (
             "The app reported doBackground: the message goes through the socket and also through the vendor's channel, into the tray.",
             "App 上报了 doBackground：消息既走长连接，也走厂商通道，通知栏会展示。",
@@ -226,16 +226,16 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "locked",
-        ("Bob locks his phone", "Bob 锁屏"),
+        ("Bob locks his phone", "鲍勃锁屏"),
         (
             "The system cut the app's connection, but Bob did not log out: the vendor's channel wakes the phone.",
-            "系统断开了 App 的连接，但 Bob 没有退出登录：厂商通道负责送达。",
+            "系统断开了 App 的连接，但鲍勃没有退出登录：厂商通道负责送达。",
         ),
         locked,
     ),
     Step(
         "killed",
-        ("Bob swipes the app away", "Bob 划掉 App 进程"),
+        ("Bob swipes the app away", "鲍勃划掉 App 进程"),
         (
             "No process runs, nobody said good-bye. Not logged out means: still to be reached.",
             "进程已不在，也没有退出登录：没有登出就仍应送达。",
@@ -244,7 +244,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "tap",
-        ("Bob taps the notification", "Bob 点击通知"),
+        ("Bob taps the notification", "鲍勃点击通知"),
         (
             "The certificate's intent URI is resolved against the app's manifest; the app reads the sender from the extras.",
             "证书中的 intent URI 按 App 的清单文件解析；extras 带有 ext，App 从中读出发送者。",
@@ -253,7 +253,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "badge",
-        ("Alice's iPhone counts", "Alice 的 iPhone 计数"),
+        ("Alice's iPhone counts", "爱丽丝的 iPhone 计数"),
         (
             "APNs wants an absolute number: the server counts the unread messages of the account.",
             "APNs 需要绝对值：服务端统计该账号的未读总数。",
@@ -307,35 +307,35 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "logged_out",
-        ("Bob logs out", "Bob 退出登录"),
+        ("Bob logs out", "鲍勃退出登录"),
         ("After logout the phone stays silent, and the reason is recorded.", "退出登录后手机保持安静，并记录原因。"),
         logged_out,
     ),
     Step(
         "kicked",
-        ("Bob logs in on another phone", "Bob 在另一部手机登录"),
+        ("Bob logs in on another phone", "鲍勃在另一部手机登录"),
         ("One phone a platform: the first one is kicked and gets no more pushes.", "每个平台一台终端：前一台被踢下线，不再收到推送。"),
         kicked,
     ),
     Step(
         "token_moves",
-        ("Carol logs in on Bob's phone", "Carol 在 Bob 的手机上登录"),
+        ("Carol logs in on Bob's phone", "卡罗尔在鲍勃的手机上登录"),
         (
             "One push token belongs to one account: it moves with the login, and Bob's messages no longer reach this phone.",
-            "一个推送 token 只属于一个账号：它随登录转移，Bob 的消息不再到达这部手机。",
+            "一个推送 token 只属于一个账号：它随登录转移，鲍勃的消息不再到达这部手机。",
         ),
         token_moves,
     ),
     Step(
         "dead_token",
-        ("Bob uninstalls the app", "Bob 卸载 App"),
+        ("Bob uninstalls the app", "鲍勃卸载 App"),
         ("Only the vendor's word about this one token removes it.", "只有厂商明确针对该 token 的答复才会移除它。"),
         dead_token,
     ),
     *(
         Step(
             f"on_{brand.name}",
-            (f"Through {brand.service}: Bob's {brand.label_en}", f"{brand.service}：Bob 使用的手机是{brand.label_zh}"),
+            (f"Through {brand.service}: Bob's {brand.label_en}", f"{brand.service}：鲍勃使用的手机是{brand.label_zh}"),
             (
                 f"Another vendor, another protocol, the same message: through {brand.service}.",
                 f"换一家厂商、换一种协议，消息照样送达：{brand.service}。",

@@ -3,7 +3,7 @@
 import { draw, forget, h } from "./dom.js";
 import { story, summary, why } from "./panels.js";
 import { controls, heading, nameOf, screen, tick } from "./phone.js";
-import { choose, current, pick, word } from "./words.js";
+import { choose, current, has, pick, word } from "./words.js";
 
 const SLOTS = ["left", "right"];
 const byId = (id) => document.getElementById(id);
@@ -19,7 +19,7 @@ async function post(path, body) {
   try {
     const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) });
     const value = await answer.json();
-    if (!answer.ok) trouble(value.message);
+    if (!answer.ok) trouble(has(value.code) ? word(value.code) : value.message);
     return answer.ok;
   } catch {
     trouble(word("lost"));
@@ -55,19 +55,17 @@ function show() {
   if (!state) return;
   for (const slot of SLOTS) {
     const phone = state.phones[slot];
-    const { slot: _, ...shows } = phone;
-    draw(part(slot, "heading"), [phone.brand, phone.person, phone.account, phone.app, phone.connected, phone.offline, phone.installed], () => heading(state, phone, act(slot)));
+        draw(part(slot, "heading"), [phone.brand, phone.person, phone.account, phone.app, phone.connected, phone.offline, phone.installed], () => heading(state, phone, act(slot)));
     const frame = part(slot, "phone");
     frame.className = `phone ${phone.brand} ${frame.classList.contains("buzz") ? "buzz" : ""}`;
-    draw(frame, shows, () => screen(state, phone, act(slot)));
+    draw(frame, phone, () => screen(state, phone, act(slot)));
     for (const box of frame.querySelectorAll("[data-end]")) box.scrollTop = box.scrollHeight;
     draw(part(slot, "composer"), [phone.person, current()], () => composer(slot));
     draw(part(slot, "controls"), [phone.locked, phone.app, phone.installed, phone.account, phone.notifications, phone.offline, phone.opened], () => controls(state, phone, act(slot)));
     buzz(slot, phone);
   }
   draw(byId("story"), state.story, () => story(state, play));
-  const phones = SLOTS.map((slot) => [state.phones[slot].phone_id, state.phones[slot].brand]);
-  draw(byId("why"), [state.messages, phones], () => why(state));
+  draw(byId("why"), state.messages, () => why(state));
   speak();
   tick(document);
 }
@@ -140,7 +138,7 @@ function composer(slot) {
 
 // --- the language, and the live picture ---
 
-function speakIn(language) {
+function useLanguage(language) {
   choose(language);
   for (const place of document.querySelectorAll("[data-word]")) place.textContent = word(place.dataset.word);
   for (const button of document.querySelectorAll("[data-language]")) button.setAttribute("aria-pressed", String(button.dataset.language === language));
@@ -165,8 +163,8 @@ function follow() {
 }
 
 for (const slot of SLOTS) seat(slot);
-for (const button of document.querySelectorAll("[data-language]")) button.addEventListener("click", () => speakIn(button.dataset.language));
+for (const button of document.querySelectorAll("[data-language]")) button.addEventListener("click", () => useLanguage(button.dataset.language));
 for (const slot of SLOTS) byId(slot).addEventListener("animationend", (event) => event.animationName === "ring" && event.target.classList.remove("buzz"));
 setInterval(() => tick(document), 5000);
-speakIn(current());
+useLanguage(current());
 follow();

@@ -19,6 +19,7 @@ export function story(state, play) {
   return [
     h("div", { class: "card-top" }, h("div", {}, h("h2", { id: "story-title", text: word("story") }), h("p", { class: "lead", text: word("storyLead") })), button),
     h("progress", { max: steps.length, value: done, "aria-label": word("sceneOf", done, steps.length) }),
+    !playing && done > 0 && h("p", { class: "now-told", text: word("verified", steps.filter((step) => step.status === "ok").length, done) }),
     now &&
       h(
         "div",
@@ -68,10 +69,8 @@ export function summary(message) {
 }
 
 function explained(state, message) {
-  const phones = Object.values(state.phones);
-  const here = (push) => phones.find((phone) => push.device.endsWith(`-${phone.phone_id}`));
-  const present = message.pushes.filter((push) => here(push) || !push.device);
-  const others = message.pushes.filter((push) => !here(push) && push.device);
+  const present = message.pushes.filter((push) => message.phones[push.device] || !push.device);
+  const others = message.pushes.filter((push) => !message.phones[push.device] && push.device);
   const shown = present.length ? present : others;
   const former = present.length ? others : [];
   return h(
@@ -86,7 +85,7 @@ function explained(state, message) {
     h("p", { class: "said" }, summary(message), message.description ? ` — ${message.description}` : "", message.no_push ? ` (${word("noPush")})` : ""),
     h("p", { class: "way", text: word(message.way === "rest" ? "viaRest" : "viaDevice") }),
     message.pushes.length === 0 && h("p", { class: "verdict is-wait", text: word("deciding") }),
-    shown.map((push) => decided(state, message, push, here(push))),
+    shown.map((push) => decided(state, message, push)),
     former.length > 0 &&
       h(
         "details",
@@ -107,9 +106,9 @@ function verdict(push) {
   return ["wait", word("verdictWait")];
 }
 
-function decided(state, message, push, phone) {
+function decided(state, message, push) {
   const [colour, words] = verdict(push);
-  const brand = phone && state.brands.find(([name]) => name === phone.brand);
+  const brand = state.brands.find(([name]) => name === message.phones[push.device]);
   const device = brand ? pick([brand[1], brand[2]]) : push.device ? where(push) : "";
   return h(
     "div",

@@ -67,6 +67,7 @@ const WORDS = {
   stop: ["Stop", "停止"],
   playOne: ["Play this scene", "播放这一幕"],
   sceneOf: ["Scene %s of %s", "第 %s 幕，共 %s 幕"],
+  verified: ["%s of %s scenes as promised", "%s / %s 幕符合预期"],
   waiting: ["not played yet", "未播放"],
   playing: ["playing", "播放中"],
   ok: ["as promised", "符合预期"],
@@ -101,7 +102,11 @@ const WORDS = {
   // said aloud
   heardNotification: ["Notification on %s’s phone: %s", "%s的手机收到通知：%s"],
   heardWhy: ["%s: %s", "%s：%s"],
-  busy: ["working…", "处理中…"],
+  // what the server answers, by its code
+  gone: ["This notification is not there any more", "这条通知已经不在了"],
+  empty: ["Write something first", "请先写点内容"],
+  not_installed: ["The app is not installed on this phone", "这部手机没有安装应用"],
+  too_many_pages: ["Too many pages are open: close one", "打开的页面太多，请关闭一个"],
 };
 
 const KEY = "homing-demo-language";
