@@ -17,7 +17,7 @@ from homing.store.pushes import insert_pushes
 from .figures import Figures, against, rated
 from .load import arrived
 from .processes import LOAD_CORE, MockVendor, Server, pin
-from .seed import APP, BUSINESS_ID, Binding, seed, user_of
+from .seed import ADMIN, APP, BUSINESS_ID, Binding, seed
 from .send import bare_transport
 
 _ROWS = 2000
@@ -86,7 +86,7 @@ async def _insert(database: Database, messages: list[Row], pushes: list[Row]) ->
 
 def _rows(ids: Ids, now_ms: int, number: int, device: Row, channel: str) -> tuple[Row, Row]:
     user_id, device_id, token = device
-    sender, message_id, expires = user_of(number + 1), ids.next(), now_ms + 7 * _DAY_MS
+    sender, message_id, expires = ADMIN, ids.next(), now_ms + 7 * _DAY_MS
     text = f"hello hb-backlog-{number}"
     body = f'[{{"MsgType":"TIMTextElem","MsgContent":{{"Text":"{text}"}}}}]'.encode()
     info = f'{{"Title":"Alice","Desc":"{text}"}}'.encode()

@@ -107,8 +107,11 @@ async def bench_send(folder: Path, *, channel: str = "fcm", count: int = 20_000,
         stage = SendStage(transport, CHANNELS[channel], bound, await _grant(transport, CHANNELS[channel], bound))
         prepared = stage.request()
         await drive(transport, prepared, WARM_UP, in_flight, pool="send")
-        ceiling = await measured(drive(transport, prepared, count, in_flight, pool="send"), count)
+        # Before and after: other programs come and go, and the better of the two is the ceiling.
+        before = await measured(drive(transport, prepared, count, in_flight, pool="send"), count)
         figures = await measured(stage.run(count, in_flight), count)
+        after = await measured(drive(transport, prepared, count, in_flight, pool="send"), count)
+        ceiling = max(before, after, key=lambda found: found["per_s"])
     finally:
         await transport.aclose()
         await vendor.stop()
