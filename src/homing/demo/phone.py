@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from .app import ChatApp, Incoming
@@ -53,7 +53,7 @@ class DemoPhone:
     # --- the phone itself ---
 
     async def unpack(self, brand: Brand, made: dict[str, Any], business_id: int) -> None:
-        """A new phone out of its box, with the app installed. ``made`` is the sandbox's answer."""
+        """Another phone, with the app freshly installed. ``made`` is the sandbox's answer when it was made."""
         async with self._doing:
             await self.app.cut()
             self.brand, self.phone_id, self.token, self.business_id = brand, made["phone_id"], made["token"], business_id
@@ -61,7 +61,9 @@ class DemoPhone:
             self.locked = self.offline = self._was_open = False
             self.notifications = self.installed = True
             self.opened = {}
-            await self._set(app_state="killed", locked=False)
+            settings = {"app_state": "killed", "locked": False, "offline": False, "notifications_enabled": True, "badge": 0}
+            await self._set(app_installed=True, **settings)
+            await self._sandbox.clear_tray(self.phone_id)
             await self._look()
 
     async def discard(self) -> None:
@@ -145,6 +147,7 @@ class DemoPhone:
     async def log_in(self, user_id: str) -> None:
         """Log in, as this account from now on. Whoever was logged in before did not log out."""
         async with self._doing:
+            self._require_network()
             await self._unlock()
             if self.account != user_id:
                 await self.app.cut()
@@ -155,6 +158,7 @@ class DemoPhone:
     async def log_out(self) -> None:
         """Log out in the app."""
         async with self._doing:
+            self._require_network()
             await self._unlock()
             await self._open()
             if self.account is not None:
@@ -168,6 +172,15 @@ class DemoPhone:
             self.chat_with = peer
             await self._read()
             self._changed()
+
+    async def read_everything(self, peers: Iterable[str]) -> None:
+        """Look at every chat: nothing is unread any more, for the server neither."""
+        async with self._doing:
+            for peer in peers:
+                if peer != self.account:
+                    await self.app.mark_read(peer)
+            self._unread = {key: count for key, count in self._unread.items() if key[0] != self.account}
+            await self._set(badge=0)
 
     async def tap(self, item_id: int) -> dict[str, Any]:
         """Tap a notification: unlock, start the page that the vendor's client opens, and go where its extras say.
@@ -214,7 +227,7 @@ class DemoPhone:
     @property
     def device(self) -> str:
         """The instance id under which the app logs in."""
-        return f"{self.slot}-{self.phone_id}"
+        return self.phone_id
 
     @property
     def unread(self) -> int:
@@ -296,9 +309,17 @@ class DemoPhone:
             self.locked = False
             await self._set(locked=False)
 
-    async def _open(self) -> None:
+    def _require_app(self) -> None:
         if not self.installed:
             raise CannotDoThat("not_installed", "The app is not installed on this phone")
+
+    def _require_network(self) -> None:
+        self._require_app()
+        if self.offline:
+            raise CannotDoThat("no_network", "The phone has no network: switch airplane mode off")
+
+    async def _open(self) -> None:
+        self._require_app()
         self.app_state, self._was_open = "open", True
         await self._set(app_state="foreground")
         if self.account is not None and not self.offline:

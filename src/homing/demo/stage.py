@@ -45,7 +45,7 @@ class Stage:
         self.ledger = Ledger(node.hub.explain, node.hub.clock)
         self._node, self._secret_key = node, secret_key
         self._business_ids: dict[str, int] = {}
-        self._spare: dict[str, dict[str, Any]] = {}  # phones in the shop window: the certificates were made for them
+        self._spare: dict[str, list[dict[str, Any]]] = {}  # phones that nobody uses now, by brand
         self._listeners: set[Callable[[], None]] = set()
         self.closing = asyncio.Event()
         self.phones = {slot: self._phone(slot) for slot in ("left", "right")}
@@ -62,7 +62,7 @@ class Stage:
         for number, brand in enumerate(BRANDS.values(), FIRST_BUSINESS_ID):
             made = await self.sandbox.create_phone(brand.name, app_state="killed")
             await self._add_certificate(brand, number, made)
-            self._spare[brand.name] = made
+            self._spare[brand.name] = [made]
         await self.give("left", "apple", "alice")
         await self.give("right", "xiaomi", "bob")
 
@@ -91,11 +91,13 @@ class Stage:
     # --- what can be done beside what a phone does ---
 
     async def give(self, slot: str, brand: str, user_id: str) -> None:
-        """A new phone of this brand, on which this person logs in. The old one is logged out and its app removed."""
-        phone = self.phones[slot]
+        """Another phone of this brand, on which this person logs in. The old one is logged out and its app removed."""
+        phone, spare = self.phones[slot], self._spare[brand]
         if phone.phone_id:
             await phone.discard()
-        made = self._spare.pop(brand, None) or await self.sandbox.create_phone(brand, app_state="killed")
+        made = spare.pop(0) if spare else await self.sandbox.create_phone(brand, app_state="killed")
+        if phone.phone_id:
+            self._spare[phone.brand.name].append({"phone_id": phone.phone_id, "token": phone.token})
         await phone.unpack(BRANDS[brand], made, self._business_ids[brand])
         await phone.log_in(user_id)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from .cast import BRANDS, CHAT_ACTIVITY
+from .cast import BRANDS, CHAT_ACTIVITY, PEOPLE
 from .scene import Scene, push_of
 from .words import Letter
 
@@ -77,6 +77,7 @@ async def tap(scene: Scene) -> Both:
 
 
 async def badge(scene: Scene) -> Both:
+    await scene.alice.read_everything(PEOPLE)
     await scene.alice.lock()
     await scene.breathe()
     for number, text in enumerate(("One thing", "And another"), 1):

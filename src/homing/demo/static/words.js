@@ -106,6 +106,7 @@ const WORDS = {
   gone: ["This notification is not there any more", "这条通知已经不在了"],
   empty: ["Write something first", "请先写点内容"],
   not_installed: ["The app is not installed on this phone", "这部手机没有安装应用"],
+  no_network: ["The phone has no network: switch airplane mode off", "手机没有网络：请关闭飞行模式"],
   too_many_pages: ["Too many pages are open: close one", "打开的页面太多，请关闭一个"],
 };
 
