@@ -41,6 +41,7 @@ REQUEST_SECONDS = 30.0
 LOGIN_SECONDS = 15.0
 #: Close codes after which there is nothing to come back to (device-api reference, close codes).
 SESSION_OVER, KICKED, EXPIRED, REPLACED = 4000, 4001, 4002, 4007
+_BUSY = {1012, 1013, 4003}
 _FINAL = {SESSION_OVER, KICKED, EXPIRED, REPLACED}
 _EXPIRED_CODES = {"usersig_expired", "usersig_revoked"}
 _ENDED_CODES = {"session_ended", "session_unknown"}
@@ -341,14 +342,14 @@ class HomingClient:
             if code in _FINAL:
                 self._over(code)
                 return
-            following = await self._come_back()
+            # All clients of a server that restarts come back: not all at once.
+            following = await self._come_back(attempt=1 if code in _BUSY else 0)
             if following is None:
                 return
             link = following
 
-    async def _come_back(self) -> Link | None:
+    async def _come_back(self, attempt: int) -> Link | None:
         """Connect again, as often as it takes; None when the session is over."""
-        attempt = 0
         while True:
             await asyncio.sleep(self._backoff.seconds(attempt))
             self._events.tell("on_connecting")

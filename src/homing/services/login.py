@@ -51,11 +51,14 @@ async def admit(tx: Tx, plan: LoginPlan, next_id: Callable[[], int]) -> Admitted
         raise Refused(USERSIG_REVOKED)
     devices = (await store.devices_of(tx, new.sdkappid, [new.user_id])).get(new.user_id, [])
     kicked = _sent_away(new, devices, plan)
+    ended: list[tuple[Device, SessionState]] = []
     for device in kicked:
-        await store.end_session(tx, device, SessionState.KICKED, now_ms)
-        await store.note_event(tx, next_id(), device, now_ms, "kicked", f"by {new.platform} {new.instance_id}")
-    ended = [(device, SessionState.KICKED) for device in kicked]
-    before = next((d for d in devices if (d.platform, d.instance_id) == (new.platform, new.instance_id)), None)
+        gone = await store.end_session(tx, device, SessionState.KICKED, now_ms)
+        if gone is not None:
+            ended.append((gone, SessionState.KICKED))
+            await store.note_event(tx, next_id(), device, now_ms, "kicked", f"by {new.platform} {new.instance_id}")
+    known = next((d for d in devices if (d.platform, d.instance_id) == (new.platform, new.instance_id)), None)
+    before = None if known is None else await store.lock_device(tx, known.device_id)
     if before is not None and before.session_state == SessionState.ACTIVE:
         ended.append((before, SessionState.LOGGED_OUT))
     await store.delete_devices(tx, [d.device_id for d in _stale(new, devices, kicked, now_ms)])

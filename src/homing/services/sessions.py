@@ -263,12 +263,11 @@ class Sessions:
 
         async def work(tx: Tx) -> list[Device]:
             ended = []
-            for device in devices:
-                # The socket may have moved to another node since the device was read.
-                now = await store.device_by_id(tx, device.device_id) or device
-                if now.session_id == device.session_id and await store.end_session(tx, now, state, now_ms):
+            for device in sorted(devices, key=lambda device: device.device_id):
+                gone = await store.end_session(tx, device, state, now_ms)
+                if gone is not None:
                     await store.note_event(tx, self._ids.next(), device, now_ms, kind)
-                    ended.append(now)
+                    ended.append(gone)
             return ended
 
         ended = await self._database.write(work) if devices else []

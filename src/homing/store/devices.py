@@ -21,6 +21,12 @@ _OF = Bulk(
     "WHERE d.sdkappid = ? ORDER BY d.user_id, d.device_id",
 )
 _BY_ID = Query("devices.by_id", f"SELECT {_COLUMNS} FROM device WHERE device_id = ?")
+# Locked: a socket that connects at this very moment comes before or after, and its node is known or it is refused.
+_CURRENT = Query(
+    "devices.current",
+    f"SELECT {_COLUMNS} FROM device WHERE device_id = ?",
+    f"SELECT {_COLUMNS} FROM device WHERE device_id = ? FOR UPDATE",
+)
 _BY_SESSION = Query("devices.by_session", f"SELECT {_COLUMNS} FROM device WHERE session_hash = ?")
 _LOGIN = Query(
     "devices.login",
@@ -73,6 +79,12 @@ async def device_by_id(tx: Tx, device_id: int) -> Device | None:
     return None if row is None else Device(*row)
 
 
+async def lock_device(tx: Tx, device_id: int) -> Device | None:
+    """The device as it is now, locked for this transaction."""
+    row = await tx.fetch_one(_CURRENT, device_id)
+    return None if row is None else Device(*row)
+
+
 async def device_by_session(tx: Tx, session_hash: bytes) -> Device | None:
     """The device whose present or last session has this hash, or None."""
     row = await tx.fetch_one(_BY_SESSION, session_hash)
@@ -104,13 +116,17 @@ async def save_login(tx: Tx, device: Device, session_hash: bytes, synced_seq: in
     return Device(*rows[0])
 
 
-async def end_session(tx: Tx, device: Device, state: SessionState, now_ms: int) -> bool:
-    """End the session: the token is unbound and what is on its way to it stops. False when it had ended already."""
+async def end_session(tx: Tx, device: Device, state: SessionState, now_ms: int) -> Device | None:
+    """End the session: the token is unbound and what is on its way to it stops.
+
+    Returns the device as it was just before, with the node that holds its socket; None when the session had ended already.
+    """
+    current = await lock_device(tx, device.device_id)
     statement = _EXPIRE if state is SessionState.EXPIRED else _END
-    if not await tx.execute(statement, state, now_ms, device.device_id, device.session_id, SessionState.ACTIVE):
-        return False
+    if current is None or not await tx.execute(statement, state, now_ms, device.device_id, device.session_id, SessionState.ACTIVE):
+        return None
     await silence_device(tx, device.device_id, SILENCE[state], now_ms)
-    return True
+    return current
 
 
 async def synced_seq_of(tx: Tx, device_id: int) -> int:

@@ -97,6 +97,7 @@ async def test_what_a_recall_and_a_read_mark_change(world: Any, words: Any) -> N
     await world.ok("POST", "read", {"peer": "alice"}, bob)
     assert await world.unread("bob") == 0
     assert await world.refused("POST", "recall", {"to_user": "bob", "msg_key": "1_2_3"}, alice) == (404, "message_not_found")
+    assert await world.refused("POST", "recall", {"to_user": "a\0b", "msg_key": "1_2_3"}, alice) == (404, "message_not_found")
     world.clock.advance(seconds=121)
     assert await world.refused("POST", "recall", {"to_user": "bob", "msg_key": two["msg_key"]}, alice) == (403, "recall_too_late")
     assert (await world.refused("POST", "read", {"peer": "nobody"}, bob))[0] == 404

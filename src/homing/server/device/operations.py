@@ -19,6 +19,7 @@ from homing.model.problems import (
     MSG_BAD_RANDOM,
     MSG_BAD_RECEIVER,
     MSG_BAD_SEQ,
+    MSG_NOT_FOUND,
     MSG_RECEIVER_UNKNOWN,
     TEXT_TOO_LONG,
     Refused,
@@ -163,6 +164,8 @@ async def read(caller: Caller, body: bodies.ReadBody) -> dict[str, Any]:
 async def recall(caller: Caller, body: bodies.RecallBody) -> dict[str, Any]:
     """Take a message back."""
     device = caller.device
+    if not is_user_id(body.to_user):
+        raise Refused(MSG_NOT_FOUND)
     await caller.hub.history.revoke(caller.app, device.user_id, body.to_user, msg_key=body.msg_key, by_admin=False, by_device=device)
     return {}
 

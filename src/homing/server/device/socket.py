@@ -15,6 +15,7 @@ from homing.model.apps import App
 from homing.model.devices import Device
 from homing.model.problems import (
     BAD_PARAMETER,
+    BAD_URL,
     FLOOD,
     FRAME_MALFORMED,
     INTERNAL,
@@ -91,7 +92,7 @@ class DeviceSocket:
     async def _at_the_door(self, scope: Scope) -> _Entry | None:
         """The session of the Authorization header; None: the first frame must log in. Raises ``Refused``."""
         if scope["path"] != PATH:
-            raise Refused(SESSION_UNKNOWN, "there is no socket at this path", cure=f"Connect to {PATH}")
+            raise Refused(BAD_URL, "there is no socket at this path", cure=f"Connect to {PATH}")
         after = _after(scope)
         header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
         if header is None:
