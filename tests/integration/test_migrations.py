@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,10 +13,17 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from homing.store import migrate as migrating
+from homing.store.budgets import reserve
 from homing.store.engine import Query, StoreRefused, Tx
 from homing.store.open import open_database
 from homing.store.schema import metadata
 
+PUSH = (
+    "INSERT INTO push (push_id, sdkappid, message_id, user_id, device_id, state, reason, inputs, created_at_ms) "
+    "VALUES ({0}, 1400000001, {0}, 'bob', 7, {1}, 'offline', '{{}}', 5)"
+)
+PUSHES = Query("test.pushes", "SELECT push_id, state FROM push ORDER BY push_id")
+DEAD = Query("test.dead", "SELECT push_id FROM push WHERE sdkappid = 1400000001 AND state BETWEEN 13 AND 14")
 NEWER = Query("test.newer", "UPDATE alembic_version SET version_num = '9999'")
 
 
@@ -79,3 +87,43 @@ async def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: P
     path.write_bytes(b"this is a letter, not a database. " * 200)
     with pytest.raises(StoreRefused, match="not a Homing database"):
         await open_database(f"sqlite:///{path}")
+
+
+def at_step(connection: Any, step: str) -> None:
+    """The schema as a release had it that knew the steps up to this one, with two pushes in it."""
+    migrating.upgrade(connection, step)
+    for push_id, state in ((1, 1), (2, 13)):
+        connection.exec_driver_sql(PUSH.format(push_id, state))
+
+
+@pytest.mark.parametrize("step", migrating.KNOWN[:-1])
+async def test_a_database_of_an_earlier_release_is_upgraded_with_its_data(database_url: str, step: str) -> None:
+    await _rebuild(database_url, step)
+    databases = await asyncio.gather(*(open_database(database_url) for _ in range(3)))  # nodes that start at the same moment
+    try:
+        rows = await databases[0].read(lambda tx: tx.fetch(PUSHES))
+        assert [tuple(row) for row in rows] == [(1, 1), (2, 13)]
+        assert len(await databases[1].read(lambda tx: tx.fetch(DEAD))) == 1
+        assert await databases[2].write(lambda tx: reserve(tx, 1, 2, 1000)) <= 1000
+    finally:
+        for database in databases:
+            await database.close()
+
+
+async def _rebuild(url: str, step: str) -> None:
+    """Make the database anew at a step."""
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            at_step(connection, step)
+        engine.dispose()
+        return
+    import asyncpg
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    postgres = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url))
+    async with postgres.begin() as bind:
+        await bind.exec_driver_sql("DROP SCHEMA public CASCADE")
+        await bind.exec_driver_sql("CREATE SCHEMA public")
+        await bind.run_sync(at_step, step)
+    await postgres.dispose()

@@ -21,6 +21,7 @@ from homing.store import push_queue
 from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.push_queue import ClaimedRow
 
+from .budgets import Budgets
 from .fan_out import LEASE_MS, Planned, Stored
 from .jobs import AppDirectory, Authority, Job, Logins
 from .lane import CAPACITY, Lane, Sender
@@ -73,6 +74,7 @@ class Dispatch:
         self._logins = logins
         self._sender = sender
         self._channels = channels
+        self._budgets = Budgets(database, clock)
         self._recorder = recorder
         self._verdicts = verdicts
         self._sends = sends
@@ -108,6 +110,7 @@ class Dispatch:
             lane.close()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.quiet(), drain_seconds)
+        await self._budgets.aclose()
         await self._recorder.drain()
 
     async def quiet(self) -> None:
@@ -175,6 +178,7 @@ class Dispatch:
             key,
             sender=self._sender,
             logins=self._logins,
+            budgets=self._budgets,
             verdicts=self._verdicts,
             clock=self._clock,
             on_room=self._on_room,

@@ -17,8 +17,9 @@ from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
 from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
-from homing.rules.quota import CircuitBreaker, TokenBucket
+from homing.rules.quota import CircuitBreaker
 
+from .budgets import UNLIMITED, Budget, Budgets
 from .jobs import Job, Logins
 from .verdicts import Verdicts
 
@@ -53,6 +54,7 @@ class Lane:
         *,
         sender: Sender,
         logins: Logins,
+        budgets: Budgets,
         verdicts: Verdicts,
         clock: Clock,
         on_room: Callable[[Lane], None],
@@ -70,7 +72,10 @@ class Lane:
         self._clock = clock
         self._on_room = on_room
         self._limit = 1
-        self._bucket = TokenBucket(0, 1, clock.monotonic())
+        self._budgets = budgets
+        self._budget: Budget = UNLIMITED
+        self._permits = 0  # taken from the budget and not used yet; negative: used in advance
+        self._wake_up = self._pump_soon
         self._breaker = CircuitBreaker()
         self._grant: Grant | None = None
         self._login: asyncio.Task[None] | None = None
@@ -114,7 +119,7 @@ class Lane:
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
         rate = options.requests_per_second or capabilities.requests_per_second or 0.0
-        self._bucket = TokenBucket(rate, max(1.0, rate / 10), self._clock.monotonic())
+        self._budget = self._budgets.of(certificate.sdkappid, certificate.business_id, rate)
 
     def stop_until(self, until_ms: int) -> None:
         """A spent quota: nothing is sent before ``until_ms``."""
@@ -198,9 +203,11 @@ class Lane:
             self._log_in(certificate)
             return -1.0
         now = self._clock.monotonic()
-        wait = self._bucket.take(now)
-        if wait > 0:
-            return wait
+        while self._permits < 1:
+            wait = self._budget.take(now, len(self._queue) - 1, self._wake_up)
+            if wait:
+                return wait
+            self._permits += 1
         # Asked last: a half-open breaker admits one trial, which must not be spent on waiting.
         if self._breaker.allow(now):
             return 0.0
@@ -298,6 +305,7 @@ class Lane:
 
     def _submit(self, request: VendorRequest, jobs: list[Job]) -> None:
         self.in_flight += 1
+        self._permits -= 1
         self._quiet.clear()
         self._sent.update(job.push_id for job in jobs)
         started_ms, started = self._clock.now_ms(), self._clock.monotonic()

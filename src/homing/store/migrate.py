@@ -12,8 +12,8 @@ from typing import Any
 
 from .engine import StoreRefused
 
-HEAD = "0001"  # the newest file in migrations/versions
-KNOWN = ("0001",)
+HEAD = "0002"  # the newest file in migrations/versions
+KNOWN = ("0001", "0002")
 _LOCK = 0x486F6D69  # one migration at a time in the whole cluster ("Homi")
 _VERSION = "SELECT version_num FROM alembic_version"
 
@@ -88,12 +88,12 @@ async def _migrate_postgres(url: str) -> None:
         await engine.dispose()
 
 
-def upgrade(connection: Any) -> None:
-    """Run every missing step on this SQLAlchemy connection."""
+def upgrade(connection: Any, target: str = "head") -> None:
+    """Run every missing step up to ``target`` on this SQLAlchemy connection."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, target)

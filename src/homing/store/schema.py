@@ -190,6 +190,18 @@ _index("push_due", push.c.sdkappid, push.c.business_id, push.c.notification_clas
 _index("push_live_device", push.c.device_id, where=_live)
 _index("push_message", push.c.message_id)
 _index("push_account", push.c.sdkappid, push.c.user_id, push.c.push_id)
+#: Dead letters: what failed or expired, newest last.
+_index("push_dead", push.c.sdkappid, push.c.state, push.c.push_id, where=push.c.state.between(13, 14))
+
+#: Dead letters that somebody had tried again: when last, and how many attempts had been made before.
+push_retry = sa.Table(
+    "push_retry",
+    metadata,
+    _col("push_id", Big, primary_key=True, autoincrement=False),
+    _col("at_ms"),
+    _col("attempts"),
+    _col("was", Text),  # reason for which it had ended
+)
 
 attempt = sa.Table(
     "attempt",
@@ -227,6 +239,15 @@ vendor_grant = sa.Table(
     _col("token_sealed", Blob),
     _col("issued_at_ms"),
     _col("expires_at_ms"),
+)
+
+#: Up to when a certificate's rate limit is given away, in microseconds since 1970 of the database's clock.
+rate_budget = sa.Table(
+    "rate_budget",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("business_id", Big, primary_key=True, autoincrement=False),
+    _col("reserved_until_us"),
 )
 
 #: Accepted pushes per certificate, class and vendor day; and the stop that a spent quota ordered.
