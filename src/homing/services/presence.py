@@ -12,6 +12,7 @@ from homing.model.problems import SESSION_ENDED, Refused
 from homing.store import presence as store
 from homing.store.devices import device_by_id
 from homing.store.engine import Database, Tx
+from homing.store.messages import lock_accounts
 
 #: A session that uses HTTPS is noted as alive this often at most.
 TOUCH_MS = 60_000
@@ -46,10 +47,13 @@ class Presence:
         now_ms = self._clock.now_ms()
 
         async def work(tx: Tx) -> Connected | None:
+            # Accepting a message holds this lock too: it either is in the inbox by now, or will find the socket.
+            key = (device.sdkappid, device.user_id)
+            account = (await lock_accounts(tx, [key])).get(key)
             acknowledged = await store.connect(tx, device, self._node_id, connection_id, now_ms)
             if acknowledged is None:
                 return None
-            return Connected(acknowledged, await store.inbox_end(tx, device.sdkappid, device.user_id))
+            return Connected(acknowledged, 0 if account is None else account.inbox_seq)
 
         connected = await self._database.write(work)
         if connected is None:
