@@ -25,6 +25,7 @@ from homing.model.problems import (
 from homing.rules.usersig import verify
 from homing.store import devices as store
 from homing.store.engine import Database, Tx
+from homing.store.messages import lock_accounts
 from homing.store.presence import set_app_state, set_unread_total
 from homing.store.push_tokens import bind_token, clear_token
 from homing.store.token_import import IMPORTED
@@ -77,7 +78,11 @@ class Login(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    """The sessions of every app. A session that another node ended is refused within two seconds."""
+    """The sessions of every app. A session that another node ended is refused within two seconds.
+
+    Whatever silences a device holds its account's lock, as accepting a message does: a message comes before, and its push is
+    stopped with the others, or after, and finds the device silent (promise 5).
+    """
 
     def __init__(
         self,
@@ -179,6 +184,7 @@ class Sessions:
         """End every session of these accounts and forget their devices; the accounts are about to be deleted."""
 
         async def work(tx: Tx) -> list[Device]:
+            await lock_accounts(tx, sorted({(app.sdkappid, user_id) for user_id in user_ids}))
             found = await store.devices_of(tx, app.sdkappid, user_ids)
             devices = [device for devices in found.values() for device in devices]
             for device in devices:
@@ -262,6 +268,7 @@ class Sessions:
         now_ms = self._clock.now_ms()
 
         async def work(tx: Tx) -> list[Device]:
+            await lock_accounts(tx, sorted({(device.sdkappid, device.user_id) for device in devices}))
             ended = []
             for device in sorted(devices, key=lambda device: device.device_id):
                 gone = await store.end_session(tx, device, state, now_ms)

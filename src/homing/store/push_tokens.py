@@ -10,6 +10,7 @@ from homing.model.push import Reason
 
 from .devices import delete_devices
 from .engine import Query, Tx
+from .messages import lock_accounts
 from .pushes import silence_device
 from .token_import import IMPORTED
 
@@ -45,6 +46,7 @@ async def bind_token(
     await tx.fetch(_LOCK, _lock_number(device.sdkappid, business_id, token))
     rows = await tx.fetch(_HOLDERS, device.sdkappid, business_id, token, device.device_id)
     holders = [Holder(*row) for row in rows]
+    await lock_accounts(tx, sorted({(device.sdkappid, user_id) for user_id in (device.user_id, *(h.user_id for h in holders))}))
     for holder in holders:
         await silence_device(tx, holder.device_id, Reason.TOKEN_MOVED, now_ms)
         await tx.execute(_UNBIND, now_ms, holder.device_id)
@@ -56,6 +58,7 @@ async def bind_token(
 
 async def clear_token(tx: Tx, device: Device, now_ms: int) -> bool:
     """The device wants no push any more: unbind its token, stop what is on its way. False: the session has ended."""
+    await lock_accounts(tx, [(device.sdkappid, device.user_id)])
     if not await _set(tx, device, None, None, now_ms, False):
         return False
     await silence_device(tx, device.device_id, Reason.NO_TOKEN, now_ms)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from homing.model.apps import TerminalPolicy
+from homing.model.push import PushState
 from homing.server.asgi import Front
 from homing.server.device.gateway import Gateway
 from homing.server.device.routes import device_routes
@@ -106,3 +108,23 @@ async def test_an_old_connection_does_not_take_the_new_one_with_it(world: Any) -
     assert (await world.devices())[0]["node_id"] == 1
     await world.say("hello")
     assert await new.texts(1) == ["hello"]
+
+
+async def test_no_push_is_left_for_a_device_that_went_silent_at_that_moment(world: Any) -> None:
+    chance = random.Random(8)
+    alice = await world.login("alice")
+    silencers: list[Callable[[str], Awaitable[Any]]] = [
+        lambda token: world.ok("POST", "logout", {}, token),
+        lambda token: world.ok("PUT", "push-config", b"null", token),
+        lambda token: world.ok("PUT", "push-config", {"business_id": 15518, "token": "phone"}, alice),
+        lambda _: world.login("bob", instance_id="another"),
+    ]
+    for turn in range(24):
+        token = await world.login("bob", instance_id="phone")
+        await world.ok("PUT", "push-config", {"business_id": 15518, "token": "phone"}, token)
+        sending = asyncio.gather(*[world.say(f"{turn}.{n}") for n in range(3)])
+        for _ in range(chance.randrange(12)):
+            await asyncio.sleep(0)
+        await silencers[turn % 4](token)
+        await sending
+        assert {state for user, state, _ in await world.pushes() if user == "bob"} == {PushState.SUPPRESSED}, turn
