@@ -39,6 +39,14 @@ ACCOUNT = json.dumps(
         "client_email": "push@im-demo.iam.gserviceaccount.com",
     }
 )
+HARMONY_ACCOUNT = json.dumps(
+    {
+        "project_id": "388421841222",
+        "key_id": "9a1c5f7e",
+        "private_key": _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+        "sub_account": "103456789",
+    }
+)
 GOOD: dict[str, dict[str, str]] = {
     "fcm": {"service_account": ACCOUNT},
     "apns": {
@@ -48,6 +56,7 @@ GOOD: dict[str, dict[str, str]] = {
         "topic": "com.example.im",
         "environment": "sandbox",
     },
+    "harmony": {"project_id": "388421841222", "service_account": HARMONY_ACCOUNT},
     "huawei": {"app_id": "100123", "client_secret": "s3cret", "category": "IM"},
     "xiaomi": {
         "app_secret": "s3cret",
@@ -90,7 +99,8 @@ def test_every_channel_is_found_by_its_name():
 
 
 def test_push_platform_numbers_are_those_of_the_original_product():
-    assert {name: known(name).push_platform for name in GOOD} == {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4}
+    numbers = {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4}
+    assert {name: known(name).push_platform for name in numbers} == numbers"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4}
 
 
 @pytest.mark.parametrize("name", list(CHANNELS))
@@ -113,6 +123,7 @@ def test_the_contracts_names_are_there(name):
     [
         ("fcm", {"service_account"}),
         ("apns", {"private_key", "client_certificate", "passphrase"}),
+        ("harmony", {"service_account", "callback_key"}),
         ("huawei", {"client_secret", "callback_key"}),
         ("xiaomi", {"app_secret"}),
     ],

@@ -15,7 +15,7 @@ from homing.channels.fields import build
 from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
-from homing.model.outcome import Grant, Outcome, OutcomeKind, VendorRequest, VendorResponse
+from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, VendorRequest, VendorResponse
 from homing.model.push_info import AndroidInfo, OfflinePushInfo
 from homing.sandbox.base import SimRequest
 from homing.sandbox.phone_api import create_phone
@@ -26,6 +26,7 @@ from homing.sandbox.world import World
 EXT = '{"entity":{"action":1,"chatType":1,"content":"hi","nickname":"Ann","sendTime":0,"sender":"ann","version":1}}'
 SIMULATED = {simulator.name: simulator.brands[0] for simulator in simulators(World())}
 THERE = [name for name in CHANNELS if name in SIMULATED]
+OTHER_PAGES = {"fcm", "harmony"}  # an action alone; pages without a manifest
 
 
 class Clock:
@@ -112,7 +113,9 @@ def test_a_notification_is_shown_and_its_tap_hands_over_the_ext(name):
     assert pair.channel.parse_extras(tapped.extras) == EXT
 
 
-@pytest.mark.parametrize("name", [name for name in THERE if "page" in CHANNELS[name].capabilities.click_actions and name != "fcm"])
+@pytest.mark.parametrize(
+    "name", [name for name in THERE if "page" in CHANNELS[name].capabilities.click_actions and name not in OTHER_PAGES]
+)
 def test_a_tap_opens_the_certificates_page(name):
     page = (
         "intent://com.tencent.qcloud/detail#Intent;scheme=pushscheme;launchFlags=0x4000000;"
@@ -164,6 +167,26 @@ def test_no_text_and_no_number_makes_a_vendor_refuse(name, title, body, ext, ttl
     )
     (outcome,) = pair.send(note)
     assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+
+
+def test_a_page_of_a_phone_without_a_manifest_opens_by_its_uri_or_by_an_android_intent_for_it():
+    uri = "pushscheme://com.tencent.qcloud/detail"
+    intent = "intent://com.tencent.qcloud/detail#Intent;scheme=pushscheme;launchFlags=0x4000000;end"
+    for page, opened in ((uri, uri), (intent, uri), ("action.com.tencent.qcloud.detail", "action.com.tencent.qcloud.detail")):
+        pair = Pair("harmony", click_action="page", click_value=page)
+        assert pair.send(notification())[0].kind is OutcomeKind.ACCEPTED
+        tapped = open_notification(pair.phone, pair.phone.tray[0].notice)
+        assert (tapped.error, tapped.activity, tapped.data) == (None, "EntryAbility", opened)
+        assert pair.channel.parse_extras(tapped.extras) == EXT
+
+
+def test_an_android_token_on_the_api_of_the_same_vendors_new_system_is_doubted_and_explained():
+    pair = Pair("harmony")
+    android = create_phone(pair.world, {"brand": "huawei"})
+    good, wrong = pair.send(notification(), pair.phone.token, android.token)
+    assert (good.kind, wrong.kind, wrong.evidence) == (OutcomeKind.ACCEPTED, OutcomeKind.TOKEN_DEAD, Evidence.REQUEST)
+    assert "Android" in wrong.detail
+    assert android.tray == []
 
 
 @pytest.mark.parametrize("body", ["see you", "👍", "你好🌹 " * 80, "\u0378\ue000"])

@@ -111,6 +111,8 @@ class TapKind(enum.StrEnum):
     ACTION = "action"  # value: an intent action, restricted to the app's package
     WEB = "web"  # value: a URL
     RECEIVER = "receiver"  # no page: the app's own receiver gets the click
+    PAGE = "page"  # a page of an app without a manifest; value: its URI
+    NO_PAGE = "no_page"  # an app without a manifest has no such page; value: why, in words
 
 
 class PhoneEvent(enum.StrEnum):

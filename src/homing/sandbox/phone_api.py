@@ -13,7 +13,7 @@ from .world import MAX_PHONES, World
 DEFAULT_PACKAGE = "com.tencent.qcloud.tim.tuikit"
 #: What the seed's app brings along in res/raw: the custom ring tone of the demo.
 DEFAULT_SOUNDS = ("private_ring",)
-APPLE_DELEGATE = "AppDelegate"
+ENTRIES = {"apple": "AppDelegate", "harmony": "EntryAbility"}  # what opens where there is no manifest
 MAX_CHANNELS = 100
 APP_FIELDS = frozenset({"manifest", "package", "signing", "launcher", "channels", "sounds", "vendor"})
 
@@ -43,7 +43,7 @@ def create_phone(world: World, order: dict[str, Any]) -> Phone:
     app = _object(order, "app")
     manifest = None if brand in NO_MANIFEST_BRANDS else _manifest(app)
     package = manifest.package if manifest is not None else _text(app, "package", DEFAULT_PACKAGE)
-    launcher = _text(app, "launcher", "") or ((manifest.launcher or "") if manifest is not None else APPLE_DELEGATE)
+    launcher = _text(app, "launcher", "") or ((manifest.launcher or "") if manifest is not None else ENTRIES[brand])
     phone = Phone(
         id=f"phone-{world.next_id()}",
         brand=brand,

@@ -12,7 +12,7 @@ from .manifest import Manifest
 LOCK_SCREEN = ("show", "hide_content", "hide")
 APP_STATES = ("foreground", "background", "killed", "force_stopped")
 IMPORTANCES = ("none", "min", "low", "default", "high")
-NO_MANIFEST_BRANDS = frozenset({"apple"})
+NO_MANIFEST_BRANDS = frozenset({"apple", "harmony"})
 NOTIFICATIONS_OFF_BRANDS = frozenset({"oppo"})  # apps start with notifications switched off there (seed page, common questions)
 MAX_TRAY = 200  # Android keeps 50 for an app; a demo may show more
 MAX_APP_MESSAGES = 200
@@ -53,7 +53,7 @@ class Phone:
     brand: str
     vendor: str
     package: str
-    manifest: Manifest | None  # None on Apple phones
+    manifest: Manifest | None  # None where apps have no AndroidManifest.xml
     launcher: str
     locale: str = "zh-CN"
     os_version: str = "14"

@@ -41,6 +41,10 @@ def open_notification(phone: Phone, notice: Notice) -> TapResult:
         return _web(notice)
     if notice.tap is TapKind.RECEIVER:
         return TapResult(extras=notice.extras, receiver=True)
+    if notice.tap is TapKind.PAGE:
+        return TapResult(phone.launcher, notice.tap_value, dict(notice.extras))
+    if notice.tap is TapKind.NO_PAGE:
+        return TapResult(error=notice.tap_value)
     if notice.tap is TapKind.LAUNCHER or phone.manifest is None:
         return _launcher(phone, notice)
     if notice.tap is TapKind.ACTION:
