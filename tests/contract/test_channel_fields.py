@@ -100,7 +100,7 @@ def test_every_channel_is_found_by_its_name():
 
 def test_push_platform_numbers_are_those_of_the_original_product():
     numbers = {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4}
-    assert {name: known(name).push_platform for name in numbers} == numbers"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4}
+    assert {name: known(name).push_platform for name in numbers} == numbers
 
 
 @pytest.mark.parametrize("name", list(CHANNELS))
