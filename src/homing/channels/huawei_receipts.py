@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
-import hashlib
-import hmac
 from typing import Any, Final
 
 from homing.channels.answers import integer, json_object, text
+from homing.channels.callback_signature import is_signed
 from homing.model.outcome import Receipt, ReceiptAnswer, ReceiptKind, ReceiptRequest
 
-_MAX_SKEW_MS: Final = 300_000
 _MAX_ENTRIES: Final = 2000
 # The archived V1 page names other keys than the current one; all four are harmless to both.
 _TAKEN: Final = b'{"code":"0","message":"success","errno":"0","errmsg":"success"}'
@@ -43,7 +38,7 @@ STATUSES: Final[dict[int, tuple[ReceiptKind, str]]] = {
 
 def read(request: ReceiptRequest, user: str, key: str, now_ms: int) -> ReceiptAnswer:
     """The receipts of a call. With a callback user and key, an unsigned, stale or wrongly signed call is refused."""
-    if user and key and not _signed(request.headers.get("x-huawei-callback-id", ""), user, key, now_ms):
+    if user and key and not is_signed(request.headers.get("x-huawei-callback-id", ""), user, key, now_ms):
         return ReceiptAnswer(status=401, body=b'{"code":"401","message":"bad signature"}')
     entries = json_object(request.body).get("statuses")
     if not isinstance(entries, list):
@@ -69,25 +64,3 @@ def _receipt(entry: dict[str, Any], now_ms: int) -> Receipt | None:
         code=str(status),
         detail=words,
     )
-
-
-def _signed(header: str, user: str, key: str, now_ms: int) -> bool:
-    """``timestamp=…; nonce=…; value=…``: the value ends with ``=``, so each part is split at its first one only."""
-    parts = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in header[:2048].split(";"))}
-    timestamp, nonce, value = parts.get("timestamp", ""), parts.get("nonce", ""), parts.get("value", "")
-    if not value or abs(integer(timestamp) - now_ms) > _MAX_SKEW_MS:
-        return False
-    signed = (timestamp + nonce + user).encode()
-    return any(hmac.compare_digest(_signature(secret, signed), value.encode()) for secret in _key_forms(key))
-
-
-def _signature(key: bytes, signed: bytes) -> bytes:
-    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
-
-
-def _key_forms(key: str) -> list[bytes]:
-    """Newer configurations use the secret's base64-decoded bytes, older ones its text; nothing says which one this is."""
-    forms = [key.encode()]
-    with contextlib.suppress(binascii.Error, ValueError):
-        forms.append(base64.b64decode(key, validate=True))
-    return [form for form in forms if form]

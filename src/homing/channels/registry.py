@@ -10,6 +10,7 @@ from homing.channels.apns import ApnsChannel
 from homing.channels.base import Channel
 from homing.channels.fcm import FcmChannel
 from homing.channels.harmony import HarmonyChannel
+from homing.channels.honor import HonorChannel
 from homing.channels.huawei import HuaweiChannel
 from homing.channels.xiaomi import XiaomiChannel
 
@@ -19,6 +20,7 @@ _VENDORS: Final[tuple[Channel, ...]] = (
     HuaweiChannel(),
     HarmonyChannel(),
     XiaomiChannel(),
+    HonorChannel(),
 )
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})
