@@ -59,6 +59,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     click_actions: tuple[str, ...] = ("launcher",)
     custom_sound: bool = False
     badge: bool = False
+    badge_option: str = ""  # the certificate option without which no badge is shown; receivers then share a request
     channel_id: bool = False
     classes: bool = False
     image: bool = False

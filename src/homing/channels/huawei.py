@@ -153,6 +153,7 @@ class HuaweiChannel:
         click_actions=("launcher", "page", "web"),
         custom_sound=True,
         badge=True,
+        badge_option="badge_class",
         channel_id=True,
         classes=True,
         image=True,

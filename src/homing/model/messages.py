@@ -26,6 +26,7 @@ class MessageFlags(enum.IntFlag):
     NEED_RECEIPT = 64
     FROM_DEVICE = 128
     CALLER_SEQ = 256  # the caller chose MsgSeq: it orders messages inside one second
+    BATCH = 512  # one of a batch that shares its MsgKey: the notifications are equal, so that a vendor request carries many
 
 
 class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}):
@@ -85,6 +86,11 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def msg_key(self) -> str:
         return f"{self.seq}_{self.random}_{self.timestamp}"
+
+    @property
+    def notification_key(self) -> str:
+        """What names this message in notifications and receipts: its own id, or the MsgKey that a whole batch shares."""
+        return self.msg_key if self.flags & MessageFlags.BATCH.value else self.msg_id
 
     @property
     def msg_id(self) -> str:

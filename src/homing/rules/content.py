@@ -27,7 +27,8 @@ MAX_EXT_CONTENT_BYTES = 256
 _APPLE = frozenset({Platform.IOS, Platform.IPAD})
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 _MASK31 = 0x7FFF_FFFF
-_NO_UNREAD = MessageFlags.NO_UNREAD.value  # a plain integer: this runs for every push
+_NO_UNREAD = MessageFlags.NO_UNREAD.value  # plain integers: this runs for every push
+_BATCH = MessageFlags.BATCH.value
 
 
 def compose(
@@ -56,13 +57,13 @@ def compose(
         wishes = _without_content(wishes)
     title, body = _headline(wishes, body, _line(nick), message.from_account, default_title, apple=apple)
     conversation_id = f"c2c_{message.from_account}"
-    notify_id, collapse_id = _identity(message.message_id, conversation_id, settings.notification_mode)
+    notify_id, collapse_id = _identity(message, conversation_id, settings.notification_mode)
     return Notification(
         title=title,
         body=body,
         ext=ext,
         conversation_id=conversation_id,
-        msg_id=message.msg_id,
+        msg_id=message.notification_key,
         notify_id=notify_id,
         collapse_id=collapse_id,
         wishes=wishes,
@@ -74,7 +75,8 @@ def compose(
 
 def _accepted_at_ms(message: Message) -> int:
     # The timestamp may be the caller's: a backend whose clock is behind must not make every short-lived push expire at once.
-    return max(message.timestamp * 1000, id_time_ms(message.message_id))
+    # A batch is one notification and ends at one moment, although its messages have identifiers of their own.
+    return message.timestamp * 1000 if message.flags & _BATCH else max(message.timestamp * 1000, id_time_ms(message.message_id))
 
 
 def _body(wishes: OfflinePushInfo, elements: Sequence[Element], language: str) -> str:
@@ -146,11 +148,17 @@ def _default_ext(message: Message, nick: str, body: str) -> str:
     )
 
 
-def _identity(message_id: int, conversation_id: str, mode: NotificationMode) -> tuple[int, str]:
+def _identity(message: Message, conversation_id: str, mode: NotificationMode) -> tuple[int, str]:
     """Notify id (31 bits, never 0: some vendors take 0 for none) and collapse id (at most 64 bytes), stable over retries."""
     if mode is NotificationMode.PER_CONVERSATION:
-        name = conversation_id.encode("utf-8", "surrogatepass")
-        return zlib.crc32(name) & _MASK31 or 1, "c-" + hashlib.blake2b(name, digest_size=16).hexdigest()
+        return _hashed("c-", conversation_id)
+    if message.flags & _BATCH:
+        return _hashed("b-", f"{message.from_account}/{message.msg_key}")
     # Message ids differ mostly in bits above the 31st; multiplying spreads them (Fibonacci hashing).
-    mixed = ((message_id * 0x9E37_79B9_7F4A_7C15) & _MASK64) >> 33
-    return mixed or 1, f"m-{message_id}"
+    mixed = ((message.message_id * 0x9E37_79B9_7F4A_7C15) & _MASK64) >> 33
+    return mixed or 1, f"m-{message.message_id}"
+
+
+def _hashed(prefix: str, name: str) -> tuple[int, str]:
+    octets = name.encode("utf-8", "surrogatepass")
+    return zlib.crc32(octets) & _MASK31 or 1, prefix + hashlib.blake2b(octets, digest_size=16).hexdigest()

@@ -15,6 +15,7 @@ from homing.model.clock import Clock, Ids
 from homing.model.devices import MAX_TOKEN_BYTES
 from homing.model.outcome import Receipt, ReceiptAnswer, ReceiptKind, ReceiptRequest
 from homing.model.problems import BAD_PARAMETER, PUSH_UNKNOWN, TOO_FAST, Refused
+from homing.rules.message_keys import parse_msg_key
 from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.receipts import Report, store_receipts
 
@@ -93,6 +94,7 @@ class Receipts:
             device_id=device_id,
             push_id=_id(push_id),
             message_id=message_id_of(msg_id or ""),
+            key=key_of(msg_id or ""),
             kind=known_kind,
             at_ms=self._sane(at_ms),
         )
@@ -127,6 +129,7 @@ class Receipts:
             business_id=certificate.business_id,
             push_id=_id(receipt.push_id),
             message_id=message_id_of(receipt.msg_id),
+            key=key_of(receipt.msg_id),
             token=_clean(receipt.token, MAX_TOKEN_BYTES),
             kind=receipt.kind,
             at_ms=self._sane(receipt.at_ms),
@@ -166,6 +169,12 @@ def message_id_of(msg_id: str) -> int:
     """The message id in a MsgID ``{message id}-{unix s}-{random}``; 0 when there is none."""
     head = msg_id.partition("-")[0]
     return _id(int(head)) if head.isascii() and head.isdigit() and len(head) < 20 else 0
+
+
+def key_of(msg_id: str) -> tuple[int, int] | None:
+    """MsgSeq and MsgRandom where a notification was named by its MsgKey (a message of a batch)."""
+    key = parse_msg_key(msg_id)
+    return None if key is None else (key[0], key[1])
 
 
 def _id(value: int | None) -> int:

@@ -43,6 +43,19 @@ _OF_DEVICE_BY_MESSAGE = Bulk(
     "SELECT k.n, p.push_id, p.token FROM k JOIN push p ON p.message_id = k.message_id "
     "WHERE p.sdkappid = k.sdkappid AND p.device_id = k.device_id",
 )
+# A batch of messages shares its MsgKey, and the token tells which of them is meant.
+_BY_KEY = Bulk(
+    "receipts.by_msg_key",
+    [*_KEY, ("business_id", "bigint"), ("seq", "bigint"), ("random", "bigint"), ("token", "text")],
+    "SELECT k.n, p.push_id, p.token FROM k JOIN message m ON m.sdkappid = k.sdkappid AND m.seq = k.seq AND m.random = k.random "
+    "JOIN push p ON p.message_id = m.message_id WHERE p.business_id = k.business_id AND p.token = k.token",
+)
+_OF_DEVICE_BY_KEY = Bulk(
+    "receipts.of_device_by_msg_key",
+    [*_KEY, ("device_id", "bigint"), ("seq", "bigint"), ("random", "bigint")],
+    "SELECT k.n, p.push_id, p.token FROM k JOIN message m ON m.sdkappid = k.sdkappid AND m.seq = k.seq AND m.random = k.random "
+    "JOIN push p ON p.message_id = m.message_id WHERE p.device_id = k.device_id",
+)
 _INSERT = Bulk(
     "receipts.insert",
     [("push_id", "bigint"), ("kind", "text"), ("at_ms", "bigint"), ("source", "text"), ("code", "text"), ("detail", "text")],
@@ -88,6 +101,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     device_id: int = 0  # not 0: from the device itself
     push_id: int = 0
     message_id: int = 0
+    key: tuple[int, int] | None = None  # MsgSeq and MsgRandom, for a message of a batch
     token: str = ""
     code: str = ""
     detail: str = ""
@@ -125,8 +139,11 @@ async def _resolve(tx: Tx, reports: Sequence[Report]) -> dict[int, tuple[int, st
     for statement in (_BY_MESSAGE, _BY_HOLDER):
         rows = [(n, r.sdkappid, r.business_id, r.message_id, r.token) for n, r in vendors if n not in found and r.message_id and r.token]
         await look(statement, rows)
+    keyed = [(n, r.sdkappid, r.business_id, *r.key, r.token) for n, r in vendors if n not in found and r.key and r.token]
+    await look(_BY_KEY, keyed)
     await look(_OF_DEVICE_BY_PUSH, [(n, r.sdkappid, r.device_id, r.push_id) for n, r in devices if r.push_id])
     await look(_OF_DEVICE_BY_MESSAGE, [(n, r.sdkappid, r.device_id, r.message_id) for n, r in devices if n not in found and r.message_id])
+    await look(_OF_DEVICE_BY_KEY, [(n, r.sdkappid, r.device_id, *r.key) for n, r in devices if n not in found and r.key])
     return found
 
 

@@ -123,7 +123,7 @@ async def batchsendmsg(call: Call, request: BatchSendMsg) -> BatchAnswer:
     # All receivers get one MsgSeq, so that they share the MsgKey of the answer.
     seq = secrets.randbits(32) if request.MsgSeq is None else request.MsgSeq
     possible = [receiver for receiver in receivers if is_user_id(receiver)]
-    drafts = [_draft(call, request, receiver, elements, seq) for receiver in possible]
+    drafts = [_draft(call, request, receiver, elements, seq, MessageFlags.BATCH) for receiver in possible]
     results = dict(zip(possible, await call.hub.messaging.send_many(call.app, drafts), strict=True))
     return _batch_answer([(receiver, results.get(receiver, MSG_RECEIVER_UNKNOWN)) for receiver in receivers])
 
@@ -181,7 +181,14 @@ def _check_accounts(sender: str, receiver: str | None = None) -> None:
         raise Refused(MSG_RECEIVER_UNKNOWN)
 
 
-def _draft(call: Call, request: MessageFields, receiver: str, elements: tuple[Element, ...], seq: int | None) -> Draft:
+def _draft(
+    call: Call,
+    request: MessageFields,
+    receiver: str,
+    elements: tuple[Element, ...],
+    seq: int | None,
+    extra: MessageFlags = MessageFlags.NONE,
+) -> Draft:
     return Draft(
         from_account=request.From_Account or call.identifier,
         to_account=receiver,
@@ -189,7 +196,7 @@ def _draft(call: Call, request: MessageFields, receiver: str, elements: tuple[El
         random=request.MsgRandom,
         seq=seq,
         sent_at=request.MsgTimeStamp,
-        flags=_flags(request),
+        flags=_flags(request) | extra,
         lifetime_seconds=min(request.MsgLifeTime, MAX_LIFETIME_SECONDS),
         push_info=request.OfflinePushInfo,
         cloud_custom_data=request.CloudCustomData,
