@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from typing import Protocol
 
@@ -45,17 +46,19 @@ class Ids:
         self._node = node << 12
         self._last = 0
         self._counter = secrets.randbelow(64)
+        self._lock = threading.Lock()  # the store's writer thread makes identifiers too
 
     def next(self) -> int:
         """A new identifier, larger than every one before it from this node."""
         now = self._clock.now_ms() - self.EPOCH_MS
-        if now > self._last:
-            self._last, self._counter = now, 0
-        else:
-            self._counter += 1
-            if self._counter == 4096:
-                self._last, self._counter = self._last + 1, 0
-        return (self._last << 22) | self._node | self._counter
+        with self._lock:
+            if now > self._last:
+                self._last, self._counter = now, 0
+            else:
+                self._counter += 1
+                if self._counter == 4096:
+                    self._last, self._counter = self._last + 1, 0
+            return (self._last << 22) | self._node | self._counter
 
 
 def id_time_ms(identifier: int) -> int:
