@@ -92,6 +92,7 @@ class Node:
             recorder=recorder,
             verdicts=verdicts,
             sends="push" in config.roles,
+            node_lease_seconds=config.node_lease_seconds,
             on_stored=self.counters.stored,
         )
         self._retention = Retention(
@@ -153,7 +154,7 @@ async def open_node(config: Config) -> AsyncIterator[Node]:
             lock = FileLock(path)
             await asyncio.to_thread(_take, lock, path)
             stack.callback(lock.release)
-        database = await open_database(config.database)
+        database = await open_database(config.database, connections=config.postgres_connections)
         stack.push_async_callback(database.close)
         sealer = await open_sealer(database, key_path(config.database, config.master_key_file))
         boot = secrets.token_hex(8)

@@ -37,9 +37,17 @@ log = structlog.get_logger()
 
 CLAIM_LIMIT = 500
 TICK_SECONDS = 1.0
-SURVEY_SECONDS = 20.0  # how often the table is searched for lanes that nobody told us about
+#: How often the table is searched for lanes that nobody told us about, and how small a share of the time that may take.
+SURVEY_SECONDS = 1.0
+MAX_SURVEY_SECONDS = 20.0
+SURVEY_SHARE = 0.02
+STOPS_SECONDS = 20.0  # how often the stops that other nodes' quotas ordered are read
 GRANT_REFRESH_SECONDS = 30.0
 PAUSED_RETRY_MS = 60_000
+NOT_SOONER_MS = 100  # another node may hold what is due: no busy waiting for it
+#: After an outage of the store every node first writes down what it had sent; only then is anything claimed anew.
+AFTER_OUTAGE_SECONDS = 2.0
+NODE_LEASE_SECONDS = 15.0
 NO_CERTIFICATE = 0
 
 LaneKey = tuple[int, int, str]
@@ -63,6 +71,7 @@ class Dispatch:
         recorder: Recorder,
         verdicts: Verdicts,
         sends: bool = True,
+        node_lease_seconds: float = NODE_LEASE_SECONDS,
         on_stored: Callable[[Sequence[Stored]], None] | None = None,
     ) -> None:
         self._database = database
@@ -81,9 +90,16 @@ class Dispatch:
         self._on_stored = on_stored
         self._lanes: dict[LaneKey, Lane] = {}
         self._wake = asyncio.Event()
+        self._turning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._node_lease_seconds = node_lease_seconds
+        self._away = False
+        self._back_at = clock.monotonic()  # since when the store has been there without a break
+        self._claims_from = -AFTER_OUTAGE_SECONDS
+        self._survey_every = SURVEY_SECONDS
         self._surveyed_at = -SURVEY_SECONDS
+        self._stops_read_at = -STOPS_SECONDS
         self._equipped_at = 0.0
         self._renewed_at = 0.0
         self._refreshed_at = 0.0
@@ -97,6 +113,7 @@ class Dispatch:
         now_ms = self._clock.now_ms()
 
         await self._database.write(lambda tx: push_queue.release_owner(tx, self._owner, now_ms))
+        self._recorder.on_stuck = self._store_away
         self._bus.on_wake(self.wake)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -152,7 +169,7 @@ class Dispatch:
         if not self._sends:
             self._bus.wake(key)
             return
-        lane = self._lanes.get(key) or self._open(key)
+        lane = self._lane(key)
         if lane.next_due_ms is None or due_at_ms < lane.next_due_ms:
             lane.next_due_ms = due_at_ms
             if due_at_ms <= self._clock.now_ms():
@@ -173,6 +190,10 @@ class Dispatch:
 
     # --- the scheduler ---
 
+    def _lane(self, key: LaneKey) -> Lane:
+        lane = self._lanes.get(key)
+        return self._open(key) if lane is None else lane  # not `or`: an empty lane has length 0
+
     def _open(self, key: LaneKey) -> Lane:
         lane = self._lanes[key] = Lane(
             key,
@@ -183,6 +204,8 @@ class Dispatch:
             clock=self._clock,
             on_room=self._on_room,
         )
+        if self._away:
+            lane.suspend()
         return lane
 
     def _on_room(self, lane: Lane) -> None:
@@ -195,6 +218,7 @@ class Dispatch:
                 await self.turn()
             except StoreBusy as busy:
                 log.warning("claims_wait_for_the_store", why=str(busy))
+                self._store_away()
                 await asyncio.sleep(0.5)
             except Exception:
                 log.exception("dispatch_turn_failed")
@@ -203,10 +227,15 @@ class Dispatch:
 
     async def turn(self) -> None:
         """One look at what is due. The scheduler calls it; tests may."""
+        async with self._turning:
+            await self._turn()
+
+    async def _turn(self) -> None:
         now = self._clock.monotonic()
-        if now - self._surveyed_at >= SURVEY_SECONDS:
-            self._surveyed_at = now
-            await self._survey()
+        if self._away and not await self._come_back():
+            return
+        if now - self._surveyed_at >= self._survey_every:
+            await self._survey(now)
         if now - self._equipped_at >= TICK_SECONDS:
             self._equipped_at = now
             await self._equip_all()
@@ -219,27 +248,62 @@ class Dispatch:
                 lane.refresh_grant()
         for lane in self._lanes.values():
             lane.tick()
+        if now < self._claims_from:
+            return
         now_ms = self._clock.now_ms()
+        # One batch a lane and turn: a lane with a long backlog waits for its next turn as everyone does.
         for lane in [lane for lane in self._lanes.values() if lane.next_due_ms is not None and lane.next_due_ms <= now_ms]:
             await self._claim(lane)
+
+    # --- the store goes and comes back ---
+
+    def _store_away(self) -> None:
+        if not self._away:
+            self._away = True
+            for lane in self._lanes.values():
+                lane.suspend()
+
+    async def _come_back(self) -> bool:
+        """Go on once every result is written and it is known what is still ours. Raises ``StoreBusy``."""
+        if self._recorder.stuck:
+            return False
+        lost = await self._renew_leases()
+        self._away = False
+        self._back_at = self._clock.monotonic()
+        if self._database.dialect == "postgresql":
+            self._claims_from = self._back_at + AFTER_OUTAGE_SECONDS
+        for lane in self._lanes.values():
+            lane.go_on(lost)
+        return True
 
     async def _sleep(self) -> None:
         now_ms = self._clock.now_ms()
         dues = [lane.next_due_ms for lane in self._lanes.values() if lane.next_due_ms is not None]
         wait = min([TICK_SECONDS, *((due - now_ms) / 1000 for due in dues)])
+        if self._away or self._clock.monotonic() < self._claims_from:
+            wait = max(wait, 0.1)  # what is due cannot be claimed yet
         if wait > 0 and not self._stopping:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
         self._wake.clear()
 
-    async def _survey(self) -> None:
+    async def _survey(self, now: float) -> None:
+        self._surveyed_at = now
         now_ms = self._clock.now_ms()
-        await self._database.write(lambda tx: push_queue.release_lost(tx, now_ms))
-        found, stops = await self._database.read(lambda tx: _survey(tx, now_ms))
+        # After an outage all leases look old: nobody is declared lost before everybody could renew.
+        if now - self._back_at >= self._node_lease_seconds:
+            await self._database.write(lambda tx: push_queue.release_lost(tx, now_ms))
+        began = self._clock.monotonic()
+        found = await self._database.read(push_queue.lanes)
+        took = self._clock.monotonic() - began
+        self._survey_every = min(MAX_SURVEY_SECONDS, max(SURVEY_SECONDS, took / SURVEY_SHARE))
         for key, due_at_ms in found.items():
             self._expect(key, due_at_ms)
-        for key, until_ms in stops.items():
-            (self._lanes.get(key) or self._open(key)).stop_until(until_ms)
+        if now - self._stops_read_at >= STOPS_SECONDS:
+            self._stops_read_at = now
+            stops = await self._database.read(lambda tx: push_queue.stops(tx, now_ms))
+            for key, until_ms in stops.items():
+                self._lane(key).stop_until(until_ms)
 
     async def _equip_all(self) -> None:
         for lane in list(self._lanes.values()):
@@ -250,11 +314,14 @@ class Dispatch:
         certificate = await self._authority.get(sdkappid, business_id) if business_id != NO_CERTIFICATE else None
         lane.equip(certificate, self._channels.get(certificate.channel) if certificate is not None else None)
 
-    async def _renew_leases(self) -> None:
+    async def _renew_leases(self) -> set[int]:
+        """Prolong what is held here. Returns what is held and no longer ours."""
         held = [*self._recorder.unwritten, *(push_id for lane in self._lanes.values() for push_id in lane.holds())]
-        if held:
-            until_ms = self._clock.now_ms() + LEASE_MS
-            await self._database.write(lambda tx: push_queue.renew(tx, held, self._owner, until_ms))
+        if not held:
+            return set()
+        until_ms = self._clock.now_ms() + LEASE_MS
+        kept = await self._database.write(lambda tx: push_queue.renew(tx, held, self._owner, until_ms))
+        return set(held) - kept
 
     # --- claims ---
 
@@ -267,8 +334,16 @@ class Dispatch:
             await self._equip(lane)
         limit = max(1, min(CLAIM_LIMIT, CAPACITY - len(lane)))
         now_ms = self._clock.now_ms()
-        rows = await self._database.write(lambda tx: push_queue.claim(tx, lane.key, self._owner, now_ms, LEASE_MS, limit))
+
+        async def claim(tx: Tx) -> tuple[list[ClaimedRow], int | None]:
+            claimed = await push_queue.claim(tx, lane.key, self._owner, now_ms, LEASE_MS, limit)
+            return claimed, await push_queue.next_due(tx, lane.key) if len(claimed) < limit else None
+
+        rows, next_due_ms = await self._database.write(claim)
         lane.backlog = len(rows) >= limit
+        if next_due_ms is not None:
+            # Retries have due times of their own: what is not due yet must not wait for the next survey.
+            self._expect(lane.key, max(next_due_ms, now_ms + NOT_SOONER_MS))
         held = self._recorder.unwritten.union(lane.holds())
         await self._place(lane, [row for row in rows if row.push_id not in held])
         if lane.backlog and len(lane) < CAPACITY // 2:
@@ -334,7 +409,3 @@ def _fresh_job(stored: Stored, planned: Planned) -> Job:
         replaces=planned.replaces,
         created_at_ms=planned.due_at_ms - LEASE_MS,
     )
-
-
-async def _survey(tx: Tx, now_ms: int) -> tuple[dict[LaneKey, int], dict[LaneKey, int]]:
-    return await push_queue.lanes(tx), await push_queue.stops(tx, now_ms)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import structlog
 
 from homing.model.certificates import Certificate
@@ -72,6 +73,7 @@ class Lane:
         self._clock = clock
         self._on_room = on_room
         self._limit = 1
+        self._badgeless = False
         self._budgets = budgets
         self._budget: Budget = UNLIMITED
         self._permits = 0  # taken from the budget and not used yet; negative: used in advance
@@ -81,6 +83,7 @@ class Lane:
         self._login: asyncio.Task[None] | None = None
         self._held_until = 0.0
         self._held_by_breaker = False
+        self._suspended = False
         self._timer: asyncio.TimerHandle | None = None
         self._pump_scheduled = False
         self._stopped_until_ms = 0
@@ -102,7 +105,7 @@ class Lane:
     @property
     def can_take(self) -> bool:
         """Whether claimed pushes may be added: not while it is held or full."""
-        return len(self._queue) < CAPACITY and self._held_until == 0.0 and not self._closing
+        return len(self._queue) < CAPACITY and self._held_until == 0.0 and not self._closing and not self._suspended
 
     @property
     def idle(self) -> bool:
@@ -116,6 +119,8 @@ class Lane:
         if not changed or certificate is None or channel is None:
             return
         capabilities, options = channel.capabilities, certificate.options
+        shows_badge = capabilities.badge and (not capabilities.badge_option or bool(getattr(options, capabilities.badge_option)))
+        self._badgeless = capabilities.batch_size > 1 and not shows_badge
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
         rate = options.requests_per_second or capabilities.requests_per_second or 0.0
@@ -132,6 +137,11 @@ class Lane:
             self._verdicts.release(jobs, self._clock.now_ms() + wait_ms)
             self._due(self._clock.now_ms() + wait_ms)
             return
+        if self._badgeless:
+            for job in jobs:
+                # What differs from receiver to receiver and is not shown must not keep them out of one request.
+                if job.notification.badge is not None:
+                    job.notification = msgspec.structs.replace(job.notification, badge=None)
         self._queue.extend(jobs)
         self.pump()
 
@@ -146,6 +156,18 @@ class Lane:
         """Forget the queued pushes of a device whose session ended; the table has them suppressed already."""
         if self._queue:
             self._queue = deque(job for job in self._queue if job.device_id != device_id)
+
+    def suspend(self) -> None:
+        """Send nothing until ``go_on``: what is sent now could not be written down, and others would send it again."""
+        self._suspended = True
+
+    def go_on(self, lost: Container[int]) -> None:
+        """Send again. The pushes in ``lost`` belong to another node now."""
+        self._suspended = False
+        if lost:
+            self._queue = deque(job for job in self._queue if job.push_id not in lost)
+            self._order.update({key: None for key, job in self._order.items() if job is not None and job.push_id in lost})
+        self._pump_soon()
 
     def close(self) -> None:
         """Send nothing more; give the queue back."""
@@ -165,7 +187,7 @@ class Lane:
         """Start as many requests as limits and one turn of the loop allow."""
         if self._closing:
             self._give_back(self._clock.now_ms())
-        if self._held_until:
+        if self._held_until or self._suspended:
             return
         started = 0
         while self._queue and self.in_flight < self._limit and not self._closing:

@@ -51,6 +51,9 @@ class Recorder:
         self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512, linger_seconds=LINGER_SECONDS)
         #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
         self.unwritten: set[int] = set()
+        #: Results wait because the store is away; called when that begins.
+        self.stuck = False
+        self.on_stuck: Callable[[], None] | None = None
         self._heads: dict[tuple[int, str], tuple[object, str]] = {}
 
     def __len__(self) -> int:
@@ -109,9 +112,16 @@ class Recorder:
                 await self._database.write(work)
             except StoreBusy as busy:
                 log.warning("results_wait_for_the_store", why=str(busy))
+                self._stick()
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
+                self.stuck = False
                 return
+
+    def _stick(self) -> None:
+        self.stuck = True
+        if self.on_stuck is not None:
+            self.on_stuck()
 
 
 def _summed(counts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -24,9 +24,12 @@ async def take_node(tx: Tx, boot: str, now_ms: int, lease_ms: int, *, alone: boo
     if alone:
         await tx.execute(_TAKE, 0, boot, now_ms, now_ms + lease_ms, now_ms + 2**42)
         return 0
-    taken = {row[0] for row in await tx.fetch(_TAKEN) if row[1] > now_ms}
-    for number in range(MAX_NODES):
-        if number not in taken and await tx.execute(_TAKE, number, boot, now_ms, now_ms + lease_ms, now_ms):
+    leases: dict[int, int] = {row[0]: row[1] for row in await tx.fetch(_TAKEN)}
+    # Numbers whose lease ran out come last: their process may live and only have been cut off from the database.
+    free = [number for number in range(MAX_NODES) if not leases.get(number)]
+    lapsed = [number for number, until_ms in leases.items() if 0 < until_ms <= now_ms and number < MAX_NODES]
+    for number in free + lapsed:
+        if await tx.execute(_TAKE, number, boot, now_ms, now_ms + lease_ms, now_ms):
             return number
     raise StoreRefused(f"All {MAX_NODES} node numbers are in use: stop processes that are no longer needed")
 

@@ -13,8 +13,8 @@ def sqlite_path(url: str) -> str | None:
     return url.removeprefix(SQLITE_PREFIX) if url.startswith(SQLITE_PREFIX) else None
 
 
-async def open_database(url: str) -> Database:
-    """An open, migrated database. Raises ``StoreRefused`` with a sentence."""
+async def open_database(url: str, *, connections: int = 8) -> Database:
+    """An open, migrated database; ``connections`` to PostgreSQL at most. Raises ``StoreRefused`` with a sentence."""
     path = sqlite_path(url)
     if path is not None:
         from .sqlite import SqliteDatabase, connect
@@ -26,7 +26,7 @@ async def open_database(url: str) -> Database:
         from .postgres import PostgresDatabase
 
         url = "postgresql://" + url.split("://", 1)[1]
-        database = await PostgresDatabase.open(url)
+        database = await PostgresDatabase.open(url, connections=connections)
         await migrate(url)
         return database
     raise StoreRefused(

@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 import asyncpg
 
 from .engine import Bulk, Query, Row, StoreBusy, StoreRefused, Work
+from .postgres_watch import Watch
 
 T = TypeVar("T")
 
 _RETRY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _GONE = (
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server said goodbye on an idle connection
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -27,6 +29,7 @@ _GONE = (
     asyncio.TimeoutError,
 )
 _ACQUIRE_SECONDS = 2.0  # database away: callers hear "too fast" within two seconds
+_CLOSE_SECONDS = 2.0
 _MIN_VERSION = 15
 
 
@@ -61,8 +64,9 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, url: str) -> None:
         self._pool = pool
+        self._watch = Watch(url)
 
     @classmethod
     async def open(cls, url: str, *, connections: int = 8) -> PostgresDatabase:
@@ -70,23 +74,24 @@ class PostgresDatabase:
         try:
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=0,
                 max_size=connections,
                 command_timeout=30,
                 timeout=5,
                 statement_cache_size=512,
                 max_inactive_connection_lifetime=300,
+                reset=_as_it_is,
             )
+            async with pool.acquire() as connection:
+                version = connection.get_server_version().major
         except (TimeoutError, asyncpg.PostgresError, OSError, ValueError) as error:
             raise StoreRefused(
                 f"PostgreSQL cannot be reached ({error}): check the URL given with --database and the rights of its user"
             ) from error
-        async with pool.acquire() as connection:
-            version = connection.get_server_version().major
         if version < _MIN_VERSION:
             await pool.close()
             raise StoreRefused(f"PostgreSQL {version} is too old: Homing needs {_MIN_VERSION} or newer")
-        return cls(pool)
+        return cls(pool, url)
 
     async def write(self, work: Work[T]) -> T:
         for attempt in range(4):
@@ -101,11 +106,31 @@ class PostgresDatabase:
         return await self._once(work, readonly=True)
 
     async def _once(self, work: Work[T], *, readonly: bool) -> T:
+        if self._watch.away:
+            raise StoreBusy("PostgreSQL does not answer")
         try:
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection, connection.transaction(readonly=readonly):
-                return await work(PostgresTx(connection))
+            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                self._watch.began(connection)
+                try:
+                    async with connection.transaction(readonly=readonly):
+                        return await work(PostgresTx(connection))
+                except asyncpg.InternalClientError:
+                    connection.terminate()
+                    raise
+                finally:
+                    self._watch.ended(connection)
         except _GONE as error:
-            raise StoreBusy(f"PostgreSQL is away: {error}") from error
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                await self._pool.expire_connections()  # no longer the primary: connect anew
+            raise StoreBusy(f"PostgreSQL is away: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._watch.close()
+        try:
+            await asyncio.wait_for(self._pool.close(), _CLOSE_SECONDS)
+        except TimeoutError:  # cut off: nobody says goodbye
+            self._pool.terminate()
+
+
+async def _as_it_is(connection: Any) -> None:
+    """Give a connection back without a word to the server: whatever our transactions set ends with them."""

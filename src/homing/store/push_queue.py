@@ -95,20 +95,43 @@ _STOP = Bulk(
 _RENEW = Bulk(
     "push_queue.renew",
     [("push_id", "bigint")],
-    "UPDATE push SET due_at_ms = ? FROM k WHERE push.push_id = k.push_id AND push.owner = ? AND push.state = ?",
+    "UPDATE push SET due_at_ms = ? FROM k WHERE push.push_id = k.push_id AND push.owner = ? AND push.state = ? RETURNING push.push_id",
 )
 _REBIND = Bulk(
     "push_queue.rebind",
     [("push_id", "bigint"), ("business_id", "bigint"), ("channel", "text"), ("token", "text")],
     "UPDATE push SET business_id = k.business_id, channel = k.channel, token = k.token FROM k WHERE push.push_id = k.push_id",
 )
+_NEXT_DUE = Query(
+    "push_queue.next_due",
+    "SELECT MIN(due_at_ms) FROM push WHERE sdkappid = ? AND business_id = ? AND notification_class = ? AND state < 10",
+)
 _STOPS = Query(
     "push_queue.stops", "SELECT sdkappid, business_id, notification_class, stopped_until_ms FROM quota WHERE stopped_until_ms > ?"
 )
+# One look into the index for each lane, however long its backlog is: the first entry after the lane that was found last.
+_LANE = "sdkappid, business_id, notification_class, due_at_ms"
+_FIRST = f"(SELECT push_id FROM push WHERE state < 10{{after}} ORDER BY {_LANE} LIMIT 1)"
+_LANES_SQL = (
+    f"WITH RECURSIVE lane AS (SELECT {_LANE} FROM push WHERE push_id = {_FIRST.format(after='')} UNION ALL "
+    "SELECT p.sdkappid, p.business_id, p.notification_class, p.due_at_ms FROM lane l JOIN push p ON p.push_id = {following}) "
+    f"SELECT {_LANE} FROM lane"
+)
+_SAME_APP, _SAME_CERTIFICATE = " AND sdkappid = l.sdkappid", " AND business_id = l.business_id"
+_AFTER = (
+    f"{_SAME_APP}{_SAME_CERTIFICATE} AND notification_class > l.notification_class",
+    f"{_SAME_APP} AND business_id > l.business_id",
+    " AND sdkappid > l.sdkappid",
+)
 _LANES = Query(
     "push_queue.lanes",
-    "SELECT sdkappid, business_id, notification_class, MIN(due_at_ms) FROM push WHERE state < 10 "
-    "GROUP BY sdkappid, business_id, notification_class",
+    # SQLite compares rows by their first column alone when it searches an index, so it gets three searches.
+    _LANES_SQL.format(following=f"COALESCE({', '.join(_FIRST.format(after=after) for after in _AFTER)})"),
+    _LANES_SQL.format(
+        following=_FIRST.format(
+            after=" AND (sdkappid, business_id, notification_class) > (l.sdkappid, l.business_id, l.notification_class)"
+        )
+    ),
 )
 
 
@@ -172,6 +195,12 @@ async def claim(tx: Tx, lane: tuple[int, int, str], owner: int, now_ms: int, lea
     return details
 
 
+async def next_due(tx: Tx, lane: tuple[int, int, str]) -> int | None:
+    """When the lane's next live push is to be looked at; None when it has none."""
+    row = await tx.fetch_one(_NEXT_DUE, *lane)
+    return None if row is None else row[0]
+
+
 async def record(tx: Tx, results: Results, owner: int) -> None:
     """Write results. A push that is no longer this owner's (taken over, silenced) keeps its state; its attempts are kept all the same."""
     await tx.bulk(_RECORD, results.records, owner, PushState.CLAIMED)
@@ -182,9 +211,9 @@ async def record(tx: Tx, results: Results, owner: int) -> None:
     await tx.bulk(_STOP, results.stops)
 
 
-async def renew(tx: Tx, push_ids: Sequence[int], owner: int, until_ms: int) -> None:
-    """Prolong the leases of pushes that still wait in a lane."""
-    await tx.bulk(_RENEW, [(push_id,) for push_id in push_ids], until_ms, owner, PushState.CLAIMED)
+async def renew(tx: Tx, push_ids: Sequence[int], owner: int, until_ms: int) -> set[int]:
+    """Prolong the leases of pushes that still wait in a lane. Returns those that are still this owner's."""
+    return {row[0] for row in await tx.bulk(_RENEW, [(push_id,) for push_id in push_ids], until_ms, owner, PushState.CLAIMED)}
 
 
 async def rebind(tx: Tx, rows: Sequence[Row]) -> None:
