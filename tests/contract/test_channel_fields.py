@@ -58,6 +58,7 @@ GOOD: dict[str, dict[str, str]] = {
     },
     "harmony": {"project_id": "388421841222", "service_account": HARMONY_ACCOUNT},
     "huawei": {"app_id": "100123", "client_secret": "s3cret", "category": "IM"},
+    "oppo": {"app_key": "key", "master_secret": "s3cret", "region": "overseas", "category": "IM", "notify_level": "2"},
     "xiaomi": {
         "app_secret": "s3cret",
         "package_name": "com.example.im",
@@ -99,7 +100,7 @@ def test_every_channel_is_found_by_its_name():
 
 
 def test_push_platform_numbers_are_those_of_the_original_product():
-    numbers = {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4}
+    numbers = {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4, "oppo": 6}
     assert {name: known(name).push_platform for name in numbers} == numbers
 
 
@@ -125,6 +126,7 @@ def test_the_contracts_names_are_there(name):
         ("apns", {"private_key", "client_certificate", "passphrase"}),
         ("harmony", {"service_account", "callback_key"}),
         ("huawei", {"client_secret", "callback_key"}),
+        ("oppo", {"master_secret"}),
         ("xiaomi", {"app_secret"}),
     ],
 )

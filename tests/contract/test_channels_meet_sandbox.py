@@ -46,7 +46,7 @@ class Pair:
             self.world.add_vendor(simulator)
         self.channel: Channel = CHANNELS[name]
         self.simulator = self.world.vendors[name]
-        self.phone = create_phone(self.world, {"brand": SIMULATED[name]})
+        self.phone = create_phone(self.world, {"brand": SIMULATED[name], "notifications_enabled": True})
         hint = self.simulator.business_hint(self.phone)
         built = build(self.channel, hint["settings"] | hint["files"] | options)
         assert isinstance(built, tuple), built

@@ -12,6 +12,7 @@ from homing.channels.fcm import FcmChannel
 from homing.channels.harmony import HarmonyChannel
 from homing.channels.honor import HonorChannel
 from homing.channels.huawei import HuaweiChannel
+from homing.channels.oppo import OppoChannel
 from homing.channels.xiaomi import XiaomiChannel
 
 _VENDORS: Final[tuple[Channel, ...]] = (
@@ -19,8 +20,9 @@ _VENDORS: Final[tuple[Channel, ...]] = (
     ApnsChannel(),
     HuaweiChannel(),
     HarmonyChannel(),
-    XiaomiChannel(),
     HonorChannel(),
+    XiaomiChannel(),
+    OppoChannel(),
 )
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})

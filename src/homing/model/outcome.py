@@ -59,6 +59,7 @@ class VendorRequest(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...] = ()  # values that must be masked wherever this request is shown
     client_pem: bytes = b""  # certificate and key for mutual TLS, PEM
     ca_file: str = ""
+    context: str = ""  # the channel's own note for reading the answer; never sent
 
     def __repr__(self) -> str:
         return f"VendorRequest({self.method} {self.url}, {len(self.body)} bytes, {len(self.targets)} targets)"

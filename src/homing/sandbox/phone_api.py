@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from .manifest import ACTION_VIEW, DEFAULT_MANIFEST, BadManifest, Manifest, read_manifest
-from .phones import APP_STATES, IMPORTANCES, LOCK_SCREEN, NO_MANIFEST_BRANDS, NOTIFICATIONS_OFF_BRANDS, Phone, PhoneChannel, TrayItem
+from .phones import (
+    APP_STATES,
+    IMPORTANCES,
+    LOCK_SCREEN,
+    NO_MANIFEST_BRANDS,
+    NOTIFICATIONS_OFF_BRANDS,
+    OWN_CHANNELS,
+    Phone,
+    PhoneChannel,
+    TrayItem,
+)
 from .world import MAX_PHONES, World
 
 DEFAULT_PACKAGE = "com.tencent.qcloud.tim.tuikit"
@@ -57,7 +67,7 @@ def create_phone(world: World, order: dict[str, Any]) -> Phone:
         sounds=_sounds(app),
         vendor_settings=_object(app, "vendor"),
     )
-    _set_channels(phone, app.get("channels") or [], "app.channels")
+    _set_channels(phone, app["channels"] if app.get("channels") is not None else list(OWN_CHANNELS.get(brand, ())), "app.channels")
     for name, setter in _SETTERS.items():
         if name in order:
             setter(phone, order[name], name)

@@ -14,6 +14,8 @@ APP_STATES = ("foreground", "background", "killed", "force_stopped")
 IMPORTANCES = ("none", "min", "low", "default", "high")
 NO_MANIFEST_BRANDS = frozenset({"apple", "harmony"})
 NOTIFICATIONS_OFF_BRANDS = frozenset({"oppo"})  # apps start with notifications switched off there (seed page, common questions)
+#: Channels that the demo app creates where a message would not be shown without one; ``app.channels`` replaces them.
+OWN_CHANNELS = {"oppo": ("tuikit",)}
 MAX_TRAY = 200  # Android keeps 50 for an app; a demo may show more
 MAX_APP_MESSAGES = 200
 
