@@ -143,6 +143,7 @@ class HonorChannel:
         batch_size=_BATCH,
         click_actions=("launcher", "page", "web"),
         badge=True,
+        badge_option="badge_class",
         classes=True,
         image=True,
         payload_limit_bytes=_BODY_LIMIT_BYTES,

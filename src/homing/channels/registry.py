@@ -12,6 +12,7 @@ from homing.channels.fcm import FcmChannel
 from homing.channels.harmony import HarmonyChannel
 from homing.channels.honor import HonorChannel
 from homing.channels.huawei import HuaweiChannel
+from homing.channels.meizu import MeizuChannel
 from homing.channels.oppo import OppoChannel
 from homing.channels.xiaomi import XiaomiChannel
 
@@ -23,6 +24,7 @@ _VENDORS: Final[tuple[Channel, ...]] = (
     HonorChannel(),
     XiaomiChannel(),
     OppoChannel(),
+    MeizuChannel(),
 )
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})
