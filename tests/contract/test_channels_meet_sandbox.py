@@ -26,7 +26,7 @@ from homing.sandbox.world import World
 EXT = '{"entity":{"action":1,"chatType":1,"content":"hi","nickname":"Ann","sendTime":0,"sender":"ann","version":1}}'
 SIMULATED = {simulator.name: simulator.brands[0] for simulator in simulators(World())}
 THERE = [name for name in CHANNELS if name in SIMULATED]
-OTHER_PAGES = {"fcm", "harmony"}  # an action alone; pages without a manifest
+OTHER_PAGES = {"fcm", "harmony", "webpush"}  # an action alone; pages without a manifest
 
 
 class Clock:
@@ -58,6 +58,8 @@ class Pair:
         return self.world.clock.now_ms()
 
     def ask(self, request: VendorRequest) -> VendorResponse:
+        if not request.url:  # as the transport does
+            return VendorResponse(0, {}, b"")
         parts = urlsplit(request.url)
         query = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
         asked = SimRequest(request.method, parts.path, query, dict(request.headers), request.body, "2" if request.http2 else "1.1")
@@ -178,6 +180,34 @@ def test_a_page_of_a_phone_without_a_manifest_opens_by_its_uri_or_by_an_android_
         tapped = open_notification(pair.phone, pair.phone.tray[0].notice)
         assert (tapped.error, tapped.activity, tapped.data) == (None, "EntryAbility", opened)
         assert pair.channel.parse_extras(tapped.extras) == EXT
+
+
+@pytest.mark.parametrize("browser", ["firefox", "chrome", "safari", "edge"])
+def test_every_browser_decrypts_the_message_and_a_click_opens_the_page(browser):
+    pair = Pair("webpush", click_action="page", click_value="/chat?from=push")
+    phone = create_phone(pair.world, {"brand": "web", "app": {"vendor": {"browser": browser}}})
+    for body in ("first", "second", "third"):
+        (outcome,) = pair.send(notification(body=body), phone.token)
+        assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+        assert outcome.vendor_message_id
+    (item,) = phone.tray
+    assert (item.notice.body, phone.badge) == ("third", 7)
+    tapped = open_notification(phone, item.notice)
+    assert (tapped.error, tapped.data) == (None, "https://chat.example.com/chat?from=push")
+    assert pair.channel.parse_extras(tapped.extras) == EXT
+
+
+def test_a_subscription_made_with_another_key_is_doubted_and_one_that_is_gone_is_dead():
+    pair = Pair("webpush")
+    gone = create_phone(pair.world, {"brand": "web"})
+    gone.app_installed = False
+    for browser, kind in (("safari", OutcomeKind.TOKEN_DEAD), ("chrome", OutcomeKind.TOKEN_DEAD), ("firefox", OutcomeKind.AUTH_EXPIRED)):
+        foreign = create_phone(pair.world, {"brand": "web", "app": {"package": "com.other", "vendor": {"browser": browser}}})
+        (outcome,) = pair.send(notification(), foreign.token)
+        assert outcome.kind is kind
+        assert outcome.kind is OutcomeKind.AUTH_EXPIRED or outcome.evidence is Evidence.REQUEST
+    (outcome,) = pair.send(notification(), gone.token)
+    assert (outcome.kind, outcome.evidence) == (OutcomeKind.TOKEN_DEAD, Evidence.TOKEN)
 
 
 def test_an_android_token_on_the_api_of_the_same_vendors_new_system_is_doubted_and_explained():

@@ -23,7 +23,7 @@ from .world import MAX_PHONES, World
 DEFAULT_PACKAGE = "com.tencent.qcloud.tim.tuikit"
 #: What the seed's app brings along in res/raw: the custom ring tone of the demo.
 DEFAULT_SOUNDS = ("private_ring",)
-ENTRIES = {"apple": "AppDelegate", "harmony": "EntryAbility"}  # what opens where there is no manifest
+ENTRIES = {"apple": "AppDelegate", "harmony": "EntryAbility", "web": "window"}  # what opens where there is no manifest
 MAX_CHANNELS = 100
 APP_FIELDS = frozenset({"manifest", "package", "signing", "launcher", "channels", "sounds", "vendor"})
 

@@ -12,7 +12,7 @@ from .manifest import Manifest
 LOCK_SCREEN = ("show", "hide_content", "hide")
 APP_STATES = ("foreground", "background", "killed", "force_stopped")
 IMPORTANCES = ("none", "min", "low", "default", "high")
-NO_MANIFEST_BRANDS = frozenset({"apple", "harmony"})
+NO_MANIFEST_BRANDS = frozenset({"apple", "harmony", "web"})
 NOTIFICATIONS_OFF_BRANDS = frozenset({"oppo"})  # apps start with notifications switched off there (seed page, common questions)
 #: Channels that the demo app creates where a message would not be shown without one; ``app.channels`` replaces them.
 OWN_CHANNELS = {"oppo": ("tuikit",)}

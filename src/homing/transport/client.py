@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pycurl
 
-from homing.model.outcome import FailureKind, TransportFailure, VendorRequest
+from homing.model.outcome import FailureKind, TransportFailure, VendorRequest, VendorResponse
 
 from .easy import Answer, Easy, Origin, TransportOptions, system_ca
 from .engine import OVERDUE_SECONDS, Engine
@@ -128,7 +128,13 @@ class HttpTransport:
 
         Returns how to withdraw the request (then ``done`` is not called), or None when it was refused on the spot;
         a refusal too is told through ``done``, before this returns.
+
+        A request without a URL cannot be sent to its targets and is not: its answer has the status 0, and its channel says
+        what that means. So a token that names no address costs that device its push and the vendor nothing.
         """
+        if not request.url:
+            done(VendorResponse(0, {}, b""))
+            return None
         origin = self._origin(request.url)
         if origin.refusal:
             done(TransportFailure(FailureKind.BLOCKED, origin.refusal))
