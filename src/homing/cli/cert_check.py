@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from .cert_database import certificates_of
 from .command import FAILURE, OK, Call, sdkappid_option, store_options, whole_number
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ def configure_check(parser: argparse.ArgumentParser) -> None:
 
 async def run_check(call: Call) -> int:
     """Check one certificate, or all of an app."""
-    from .cert_commands import certificates_of
-
     args = call.args
     async with certificates_of(call) as certificates:
         if args.business_id is None:

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .app_commands import pair
 from .cert_check import configure_check, run_check
+from .cert_database import certificates_of
 from .command import OK, Call, Command, Failure, WrongUse, sdkappid_option, store_options, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from homing.channels.base import Channel, FieldProblem
     from homing.model.certificates import Certificate
-    from homing.services.certificates import Certificates
 
 MAX_FILE_BYTES = 64 * 1024
-
-
-@asynccontextmanager
-async def certificates_of(call: Call, *, replacing: bool = False) -> AsyncIterator[Certificates]:
-    """The certificates of the database that this call names."""
-    from homing.model.clock import SystemClock
-    from homing.services.certificates import Certificates
-
-    async with call.database() as database:
-        yield Certificates(database, await call.sealer(database, replacing=replacing), SystemClock())
 
 
 def channel_named(name: str) -> Channel:
