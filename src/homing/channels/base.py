@@ -74,6 +74,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     http_version: str = "1.1/2"
     requests_per_second: float | None = None  # the vendor's documented default; None: none documented
     max_in_flight: int = 100
+    app_quota: bool = False  # the vendor counts an app's notifications a day and refuses the rest: the lane stops until its midnight
+    daily_public: int | None = None  # public notifications of an app and day that the smallest app has; None: not published
+    daily_private: int | None = None  # the same for the private class; None: unlimited, or not published
+    device_daily_public: int | None = None  # public notifications of an app for one device and day
+    day_utc_offset_minutes: int = 480  # where the vendor's day begins: China time
 
 
 class Channel(Protocol):

@@ -152,6 +152,7 @@ class HonorChannel:
         receipts=True,
         login_token_seconds=3600,
         requests_per_second=3000,
+        device_daily_public=2,
     )
     credentials_type: type[msgspec.Struct] = HonorCredentials
     options_type: type[msgspec.Struct] = HonorOptions

@@ -158,6 +158,8 @@ class MeizuChannel:
         max_ttl_seconds=_MAX_HOURS * _HOUR_SECONDS,
         receipts=True,
         requests_per_second=200,
+        app_quota=True,
+        device_daily_public=3,
     )
     credentials_type: type[msgspec.Struct] = MeizuCredentials
     options_type: type[msgspec.Struct] = MeizuOptions

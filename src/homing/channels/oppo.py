@@ -54,6 +54,9 @@ class OppoChannel:
         receipts=True,
         login_token_seconds=_GRANT_SECONDS,
         requests_per_second=5000,
+        app_quota=True,
+        daily_public=100_000,
+        device_daily_public=2,
     )
     credentials_type: type[msgspec.Struct] = OppoCredentials
     options_type: type[msgspec.Struct] = OppoOptions

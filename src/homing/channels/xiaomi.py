@@ -175,6 +175,9 @@ class XiaomiChannel:
         max_ttl_seconds=_MAX_PRIVATE_TTL_MS // 1000,
         receipts=True,
         requests_per_second=500,
+        app_quota=True,
+        daily_public=20_000,
+        device_daily_public=5,
     )
     credentials_type: type[msgspec.Struct] = XiaomiCredentials
     options_type: type[msgspec.Struct] = XiaomiOptions
