@@ -17,6 +17,7 @@ import msgspec
 from homing import config
 from homing.channels.base import Channel
 from homing.channels.fields import FieldDescription, describe
+from homing.channels.matrix import rows
 from homing.channels.registry import CHANNELS
 from homing.model import problems
 from homing.model.apps import AppSettings
@@ -169,7 +170,6 @@ def _cure(words: Words) -> str:
 def channels_page() -> str:
     """What each vendor can do, and the fields of its certificates."""
     channels = list(CHANNELS.values())
-    rows = [(label, *(show(channel) for channel in channels)) for label, show in _CAPABILITIES]
     sections = "\n\n".join(_channel(channel) for channel in channels)
     return f"""# Channels
 
@@ -178,43 +178,20 @@ A channel speaks one vendor's push protocol. This page is made from what the cha
 
 ## What each vendor can do
 
-{table(["", *(f"`{channel.name}`" for channel in channels)], rows)}
+{table(["", *(f"`{channel.name}`" for channel in channels)], rows(channels))}
+
+`homing channels` prints it, `homing channels --json` gives it to programs.
 
 "–" means that the vendor documents no such limit, or has no such thing. Content over a limit is cut at a boundary between
-user-visible characters, never refused.
+user-visible characters, never refused. Daily limits are those of the smallest app; they grow with its users. Where the app
+has a daily quota, a vendor that refuses stops that certificate's class until the vendor's midnight; `homing quota` shows it.
+
+## The same in Chinese
+
+{table(["", *(f"`{channel.name}`" for channel in channels)], rows(channels, "zh"))}
 
 {sections}
 """
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else "–"
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    return "–" if value is None else f"{value:,.0f}{unit}"
-
-
-_CAPABILITIES: tuple[tuple[str, Callable[[Channel], str]], ...] = (
-    ("vendor", lambda c: c.title_en),
-    ("device platforms", lambda c: ", ".join(sorted(c.platforms))),
-    ("tokens in one request", lambda c: _number(c.capabilities.batch_size)),
-    ("a tap can open", lambda c: ", ".join(c.capabilities.click_actions)),
-    ("own sound", lambda c: _yes(c.capabilities.custom_sound)),
-    ("badge", lambda c: _yes(c.capabilities.badge)),
-    ("channel id", lambda c: _yes(c.capabilities.channel_id)),
-    ("classes private / public", lambda c: _yes(c.capabilities.classes)),
-    ("image", lambda c: _yes(c.capabilities.image)),
-    ("title, characters", lambda c: _number(c.capabilities.title_limit)),
-    ("text, characters", lambda c: _number(c.capabilities.body_limit)),
-    ("payload, bytes", lambda c: _number(c.capabilities.payload_limit_bytes)),
-    ("time to live, seconds", lambda c: f"{c.capabilities.min_ttl_seconds:,} to {c.capabilities.max_ttl_seconds:,}"),
-    ("recall", lambda c: _yes(c.capabilities.recall)),
-    ("delivery receipts", lambda c: _yes(c.capabilities.receipts)),
-    ("log-in token lives", lambda c: _number(c.capabilities.login_token_seconds, " s")),
-    ("HTTP", lambda c: c.capabilities.http_version),
-    ("requests a second, vendor's default", lambda c: _number(c.capabilities.requests_per_second)),
-)
 
 
 def _channel(channel: Channel) -> str:

@@ -32,6 +32,7 @@ GROUPS: dict[str, Group] = {
     "serve": Group("serve_command", "run the server"),
     "app": Group("app_commands", "make and change apps (tenants)"),
     "cert": Group("cert_commands", "add, check and change push certificates"),
+    "channels": Group("channels_command", "show what each vendor can do, and its limits"),
     "tokens": Group("tokens_commands", "bring existing push tokens in"),
     "usersig": Group("usersig_command", "print a UserSig"),
     "explain": Group("explain_command", "tell why a message arrived, or why not"),
