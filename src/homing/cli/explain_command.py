@@ -156,6 +156,8 @@ def _push_lines(push: dict[str, Any], words: dict[str, str]) -> list[str]:
     lines += _cure(push["cure"], words, "    ")
     for attempt in push["attempts"]:
         lines += _attempt_lines(attempt, words)
+    if again := push["tried_again"]:
+        lines.append(f"    {_moment(again['at_ms'])}: {again['text']} (× {again['attempts']}): {again['was_text']} [{again['was']}]")
     if push["next_at_ms"]:
         lines.append(f"    {words['next']}: {_moment(push['next_at_ms'])}")
     lines += _three_words(push, words)

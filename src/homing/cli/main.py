@@ -34,6 +34,7 @@ GROUPS: dict[str, Group] = {
     "cert": Group("cert_commands", "add, check and change push certificates"),
     "channels": Group("channels_command", "show what each vendor can do, and its limits"),
     "tokens": Group("tokens_commands", "bring existing push tokens in"),
+    "push": Group("push_commands", "list pushes and try them again"),
     "usersig": Group("usersig_command", "print a UserSig"),
     "explain": Group("explain_command", "tell why a message arrived, or why not"),
     "render": Group("render_command", "show the vendor requests of a message without sending it"),

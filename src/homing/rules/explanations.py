@@ -277,6 +277,7 @@ QUOTA_STOP: Final = Words(
     "The app's daily quota at the vendor is used up: this certificate waits until",
     "应用在厂商的单日配额已用完：该证书等待至",
 )
+TRIED_AGAIN: Final = Words("an operator had it tried again; before that it had ended", "运维人员让它重新发送；此前的结果")
 
 SESSIONS: Final[Mapping[str, Words]] = {
     "active": Words("logged in", "已登录"),

@@ -20,6 +20,7 @@ from homing.rules.explanations import (
     OVERDUE,
     QUOTA_STOP,
     SESSIONS,
+    TRIED_AGAIN,
     UNSEEN,
     Words,
     outcome_words,
@@ -59,6 +60,7 @@ class _Facts(msgspec.Struct):
     pushes: list[store.PushRecord]
     attempts: dict[int, list[store.AttemptRecord]]
     receipts: dict[int, list[store.ReceiptRecord]]
+    retries: dict[int, store.RetryRecord]
     devices: dict[int, store.DeviceRecord]
     certificates: dict[int, CertificateRow]
     stops: dict[tuple[int, str], int]
@@ -144,6 +146,7 @@ class Explain:
             list(pushes),
             await store.attempts_of(tx, ids),
             await store.receipts_of(tx, ids),
+            await store.retries_of(tx, ids),
             await store.devices_by_id(tx, [push.device_id for push in pushes if push.device_id]),
             {row.business_id: row for row in await list_certificates(tx, sdkappid)},
             await store.quota_stops(tx, sdkappid, self._clock.now_ms()),
@@ -184,6 +187,7 @@ class Explain:
             "certificate": None if certificate is None else {"name": certificate.name, "paused_reason": certificate.paused_reason},
             "notification_class": push.notification_class,
             "attempts": [_attempt(attempt, language) for attempt in attempts],
+            "tried_again": _tried_again(facts.retries.get(push.push_id), language),
             "receipts": [_receipt(receipt, language) for receipt in receipts],
             "accepted_at_ms": accepted[-1].at_ms + accepted[-1].latency_ms if accepted else _accepted_at_ms(push),
             "delivered_at_ms": push.delivered_at_ms or None,
@@ -336,6 +340,14 @@ def _attempt(attempt: store.AttemptRecord, language: str) -> dict[str, Any]:
     told = msgspec.structs.asdict(attempt)
     del told["push_id"]
     return told | {"outcome_text": words.text(language), "cure": words.cure(language)}
+
+
+def _tried_again(retry: store.RetryRecord | None, language: str) -> dict[str, Any] | None:
+    if retry is None:
+        return None
+    told = msgspec.structs.asdict(retry)
+    del told["push_id"]
+    return told | {"text": TRIED_AGAIN.text(language), "was_text": reason_words(retry.was).text(language)}
 
 
 def _receipt(receipt: store.ReceiptRecord, language: str) -> dict[str, Any]:

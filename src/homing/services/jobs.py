@@ -35,6 +35,7 @@ class Job(msgspec.Struct, gc=False):
     replaces: str
     created_at_ms: int
     attempts: int = 0
+    attempts_before: int = 0  # made before somebody had it tried again: they do not count against it
     refreshed: bool = False  # the log-in was renewed for it once already
 
 

@@ -41,6 +41,7 @@ def look_again(row: ClaimedRow, app: App | None, now_ms: int) -> Job | Refusal |
         replaces=row.replaces,
         created_at_ms=row.created_at_ms,
         attempts=row.attempts,
+        attempts_before=row.attempts_before,
     )
 
 

@@ -103,7 +103,7 @@ class Verdicts:
         now_ms = self._clock.now_ms()
         return next_step(
             outcome,
-            job.attempts,
+            job.attempts - job.attempts_before,
             now_ms,
             job.expires_at_ms,
             self._random(),

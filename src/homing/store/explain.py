@@ -42,6 +42,11 @@ _RECEIPTS = Bulk(
     "SELECT r.push_id, r.kind, r.at_ms, r.source, r.code, r.detail "
     "FROM k JOIN receipt r ON r.push_id = k.push_id ORDER BY r.push_id, r.at_ms",
 )
+_RETRIES = Bulk(
+    "explain.retries",
+    [("push_id", "bigint")],
+    "SELECT r.push_id, r.at_ms, r.attempts, r.was FROM k JOIN push_retry r ON r.push_id = k.push_id",
+)
 _DEVICES = Query("explain.devices", f"SELECT {_DEVICE} FROM device WHERE sdkappid = ? AND user_id = ? ORDER BY last_seen_ms DESC LIMIT 50")
 _DEVICES_BY_ID = Bulk(
     "explain.devices_by_id",
@@ -125,6 +130,15 @@ class ReceiptRecord(msgspec.Struct, frozen=True):
     detail: str
 
 
+class RetryRecord(msgspec.Struct, frozen=True):
+    """A dead letter that somebody had tried again."""
+
+    push_id: int
+    at_ms: int
+    attempts: int  # made before
+    was: str  # reason for which it had ended
+
+
 class DeviceRecord(msgspec.Struct, frozen=True):
     """A device as it is now."""
 
@@ -203,6 +217,11 @@ async def receipts_of(tx: Tx, push_ids: Sequence[int]) -> dict[int, list[Receipt
     for row in await tx.bulk(_RECEIPTS, [(push_id,) for push_id in push_ids]):
         found.setdefault(row[0], []).append(ReceiptRecord(*row))
     return found
+
+
+async def retries_of(tx: Tx, push_ids: Sequence[int]) -> dict[int, RetryRecord]:
+    """Which of them somebody had tried again."""
+    return {row[0]: RetryRecord(*row) for row in await tx.bulk(_RETRIES, [(push_id,) for push_id in push_ids])}
 
 
 async def devices_of(tx: Tx, sdkappid: int, user_id: str) -> list[DeviceRecord]:

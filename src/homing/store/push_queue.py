@@ -27,10 +27,10 @@ _DETAILS = Bulk(
     "d.business_id, d.token, d.language, c.channel, c.paused_reason, a.nick, p.sdkappid, "
     "CASE WHEN p.replaces <> '' AND EXISTS (SELECT 1 FROM push n WHERE n.sdkappid = p.sdkappid AND n.user_id = p.user_id "
     "AND n.push_id > p.push_id AND n.device_id = p.device_id AND n.replaces = p.replaces AND n.state NOT IN (12, 15)) "
-    "THEN 1 ELSE 0 END FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
+    "THEN 1 ELSE 0 END, COALESCE(r.attempts, 0) FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
     "LEFT JOIN device d ON d.device_id = p.device_id "
     "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = d.business_id "
-    "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account",
+    "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account LEFT JOIN push_retry r ON r.push_id = p.push_id",
 )
 _RECORD = Bulk(
     "push_queue.record",
@@ -175,6 +175,7 @@ class ClaimedRow(NamedTuple):
     nick: str | None
     sdkappid: int
     superseded: int
+    attempts_before: int  # somebody had it tried again after so many
 
 
 class Results(NamedTuple):

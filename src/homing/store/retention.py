@@ -7,6 +7,7 @@ from .engine import Query, Tx
 _PUSH_IDS = "(SELECT push_id FROM push WHERE push_id < ? ORDER BY push_id LIMIT ?)"
 _ATTEMPTS = Query("retention.attempts", f"DELETE FROM attempt WHERE push_id IN {_PUSH_IDS}")
 _RECEIPTS = Query("retention.receipts", f"DELETE FROM receipt WHERE push_id IN {_PUSH_IDS}")
+_RETRIES = Query("retention.retries", f"DELETE FROM push_retry WHERE push_id IN {_PUSH_IDS}")
 _PUSHES = Query("retention.pushes", f"DELETE FROM push WHERE push_id IN {_PUSH_IDS}")
 _MESSAGES = Query(
     "retention.messages", "DELETE FROM message WHERE message_id IN (SELECT message_id FROM message WHERE message_id < ? ORDER BY 1 LIMIT ?)"
@@ -21,6 +22,7 @@ async def delete_pushes(tx: Tx, before_id: int, limit: int) -> int:
     """Delete the oldest pushes with their attempts and receipts. Returns how many pushes."""
     await tx.execute(_ATTEMPTS, before_id, limit)
     await tx.execute(_RECEIPTS, before_id, limit)
+    await tx.execute(_RETRIES, before_id, limit)
     return await tx.execute(_PUSHES, before_id, limit)
 
 
