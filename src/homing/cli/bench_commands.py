@@ -18,6 +18,7 @@ _TITLES = {
     "fanout": "One request to many receivers",
     "sockets": "Idle devices on WebSockets",
     "restart": "A server that starts with a backlog",
+    "storage": "What a message with its push takes on disk",
 }
 
 
@@ -66,6 +67,11 @@ def _restart_options(parser: argparse.ArgumentParser) -> None:
     _database(parser)
 
 
+def _storage_options(parser: argparse.ArgumentParser) -> None:
+    _numbers(parser, count=(10_000, "messages"), users=(1000, "accounts with a token each"))
+    _database(parser)
+
+
 def _amount(text: str) -> float:
     try:
         value = float(text)
@@ -81,6 +87,7 @@ def _bench(name: str, call: Call) -> _Bench:
     from homing.bench.fanout import bench_fanout
     from homing.bench.send import bench_send
     from homing.bench.sockets import bench_sockets
+    from homing.bench.storage import bench_storage
     from homing.bench.throughput import bench_server
 
     if name == "fanout" and call.args.targets > 500:
@@ -91,6 +98,7 @@ def _bench(name: str, call: Call) -> _Bench:
         "fanout": bench_fanout,
         "sockets": bench_sockets,
         "restart": bench_restart,
+        "storage": bench_storage,
     }
     return table[name]
 
@@ -140,4 +148,5 @@ COMMANDS = (
     _command("fanout", "measure messages to many receivers", _fanout_options, "homing bench fanout --channel xiaomi"),
     _command("sockets", "measure idle devices on WebSockets", _sockets_options, "homing bench sockets --count 5000"),
     _command("restart", "measure a server that starts with a backlog", _restart_options, "homing bench restart --count 100000"),
+    _command("storage", "measure the disk space of messages and pushes", _storage_options, "homing bench storage --count 20000"),
 )
