@@ -17,6 +17,8 @@ from homing.model.push_info import NO_WISHES
 from homing.rules.content import compose, describable
 from homing.rules.masking import mask_all, mask_headers
 
+from .recorder import readable
+
 #: Stands for the log-in token that a vendor would give.
 PLACEHOLDER = "***"
 _HOUR_MS = 3_600_000
@@ -94,7 +96,7 @@ def _message(app: App, draft: Draft, message_id: int, now_ms: int) -> Message:
 
 def _shown(request: VendorRequest, grant: Grant | None) -> dict[str, Any]:
     hidden = [*request.secrets, *([grant.access_token] if grant is not None and grant.access_token != PLACEHOLDER else [])]
-    text = mask_all(request.body.decode("utf-8", "replace"), hidden)
+    text = mask_all(readable(request.body), hidden)
     body: Any = text
     if text.lstrip()[:1] in ("{", "["):
         try:

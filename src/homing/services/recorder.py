@@ -72,7 +72,7 @@ class Recorder:
     def request_text(self, answered: Answered) -> str:
         """The request as it is kept: method, URL, headers and body, secrets masked."""
         request = answered.request
-        body = request.body.decode("utf-8", "replace")
+        body = readable(request.body)
         return f"{self._head(request)}\n{body if len(body) <= MAX_BODY_CHARS else body[:MAX_BODY_CHARS] + '…'}"
 
     def _head(self, request: VendorRequest) -> str:
@@ -90,8 +90,8 @@ class Recorder:
 
     async def _write(self, entries: list[Entry]) -> list[None]:
         results = Results(
-            records=[e.record for e in entries if e.record],
-            attempts=[e.attempt for e in entries if e.attempt],
+            records=[_storable(e.record) for e in entries if e.record],
+            attempts=[_storable(e.attempt) for e in entries if e.attempt],
             releases=[e.release for e in entries if e.release],
             counts=_summed([e.count for e in entries if e.count]),
             stops=list({e.stop[:4]: e.stop for e in entries if e.stop}.values()),
@@ -122,6 +122,21 @@ class Recorder:
         self.stuck = True
         if self.on_stuck is not None:
             self.on_stuck()
+
+
+def readable(body: bytes) -> str:
+    """A request's body for people: an encrypted one is not text, and only its size says something."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return f"({len(body)} bytes that are not text)"
+
+
+def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """PostgreSQL takes no NUL character, and one in a vendor's answer would hold up every result behind it."""
+    if any(type(value) is str and "\0" in value for value in row):
+        return tuple(value.replace("\0", "\ufffd") if type(value) is str else value for value in row)
+    return row
 
 
 def _summed(counts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
