@@ -59,6 +59,7 @@ GOOD: dict[str, dict[str, str]] = {
     "harmony": {"project_id": "388421841222", "service_account": HARMONY_ACCOUNT},
     "huawei": {"app_id": "100123", "client_secret": "s3cret", "category": "IM"},
     "oppo": {"app_key": "key", "master_secret": "s3cret", "region": "overseas", "category": "IM", "notify_level": "2"},
+    "webpush": {"vapid_private_key": _pem(ec.generate_private_key(ec.SECP256R1())), "subject": "mailto:push@example.com"},
     "xiaomi": {
         "app_secret": "s3cret",
         "package_name": "com.example.im",
@@ -127,6 +128,7 @@ def test_the_contracts_names_are_there(name):
         ("harmony", {"service_account", "callback_key"}),
         ("huawei", {"client_secret", "callback_key"}),
         ("oppo", {"master_secret"}),
+        ("webpush", {"vapid_private_key"}),
         ("xiaomi", {"app_secret"}),
     ],
 )
