@@ -25,6 +25,7 @@ _NO_CURE = {
     Reason.BACKGROUND,
     Reason.FOREGROUND,
     Reason.NO_ACK,
+    Reason.FALLBACK,
     Reason.OWN_MESSAGE,
     Reason.NOT_MOBILE,
     Reason.MUTED,

@@ -23,13 +23,14 @@ from .errors import HomingError
 from .listener import Listener
 from .rest import RestClient
 from .sending import SendTask
-from .values import LoginStatus, MissedPage, OfflinePushConfig, ReceivedMessage, SentMessage
+from .values import FallbackToken, LoginStatus, MissedPage, OfflinePushConfig, ReceivedMessage, SentMessage
 
 __all__ = [
     "AndroidInfo",
     "ApnsInfo",
     "Backoff",
     "Element",
+    "FallbackToken",
     "HarmonyInfo",
     "HomingClient",
     "HomingError",

@@ -18,12 +18,26 @@ class LoginStatus(enum.IntEnum):
     LOGOUT = 3
 
 
+class FallbackToken(msgspec.Struct, frozen=True):
+    """A further token of the same phone, used when the one before it is dead."""
+
+    business_id: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"FallbackToken(business_id={self.business_id})"
+
+
 class OfflinePushConfig(msgspec.Struct, frozen=True):
-    """V2TIMOfflinePushConfig: the certificate's number and the token that the vendor SDK gave."""
+    """V2TIMOfflinePushConfig: the certificate's number and the token that the vendor SDK gave.
+
+    ``fallback`` goes beyond the original: a phone that has its maker's service and Google's reports both tokens.
+    """
 
     business_id: int
     token: str
     is_tpns_token: bool = False
+    fallback: tuple[FallbackToken, ...] = ()
 
     def __repr__(self) -> str:
         return f"OfflinePushConfig(business_id={self.business_id})"

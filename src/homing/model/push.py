@@ -41,6 +41,7 @@ class Reason(enum.StrEnum):
     BACKGROUND = "background"
     FOREGROUND = "foreground"
     NO_ACK = "no_ack"
+    FALLBACK = "fallback"  # the token before it was dead: the device's next one is used
     LOGGED_OUT = "logged_out"
     KICKED = "kicked"
     REVOKED = "revoked"

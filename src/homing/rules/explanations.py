@@ -56,6 +56,10 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "the device seemed to be connected but did not acknowledge the message in time",
         "终端看似在线，但没有在时限内确认消息",
     ),
+    Reason.FALLBACK: Words(
+        "the vendor called the device's first token dead, so the next token that it had reported was used",
+        "厂商判定该终端的首选 token 失效，改用其上报的下一个 token",
+    ),
     Reason.LOGGED_OUT: Words(
         "the user had logged out on this device",
         "用户已在该终端退出登录",
@@ -300,6 +304,7 @@ EVENTS: Final[Mapping[str, Words]] = {
     "token_cleared": Words("withdrew its push token", "清除推送 token"),
     "token_moved": Words("its push token moved to another account", "推送 token 转移到其他账号"),
     "token_removed": Words("its push token was removed because the vendor called it invalid", "推送 token 因厂商判定失效而移除"),
+    "token_fallback": Words("its next token took the dead one's place", "改用下一个推送 token"),
     "imported": Words("imported", "导入"),
 }
 

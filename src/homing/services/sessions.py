@@ -195,21 +195,34 @@ class Sessions:
         if user_ids:
             self._tell_ended([(device, SessionState.REVOKED) for device in await self._database.write(work)])
 
-    async def set_push_config(self, device: Device, business_id: int, token: str, *, is_tpns_token: bool = False) -> None:
+    async def set_push_config(
+        self,
+        device: Device,
+        business_id: int,
+        token: str,
+        *,
+        is_tpns_token: bool = False,
+        fallbacks: Sequence[tuple[int, str]] = (),
+    ) -> None:
         """Report the push token; it moves away from whoever had it (promise 5).
 
+        ``fallbacks`` are further tokens of the phone (business id, token), each used when the one before it is dead.
         Raises ``Refused``: token_too_long, bad_parameter, certificate_unknown, session_ended.
         """
         check_push_token(token)
+        for further_id, further in fallbacks:
+            check_push_token(further)
+            if not 0 < further_id < 2**63 or await self._certificates.get(device.sdkappid, further_id) is None:
+                raise Refused(CERTIFICATE_UNKNOWN, str(further_id)[:20])
         # The original takes businessID 0 for tokens of the shared push service (client-sdk sheet, section 3).
         known = is_tpns_token and business_id == 0
         if not known and (not 0 < business_id < 2**63 or await self._certificates.get(device.sdkappid, business_id) is None):
             raise Refused(CERTIFICATE_UNKNOWN, str(business_id)[:20])
         now_ms = self._clock.now_ms()
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> list[int]:
             before = await store.device_by_id(tx, device.device_id)
-            moved = await bind_token(tx, device, business_id, token, now_ms, is_tpns_token=is_tpns_token)
+            moved = await bind_token(tx, device, business_id, token, now_ms, is_tpns_token=is_tpns_token, fallbacks=fallbacks)
             if moved is None or before is None:
                 raise Refused(SESSION_ENDED)
             for holder in moved:
@@ -218,8 +231,10 @@ class Sessions:
             if (before.business_id, before.token) != (business_id, token):
                 detail = f"business_id {business_id}" + "".join(f", from {user_id}" for user_id in {h.user_id for h in moved})
                 await store.note_event(tx, self._ids.next(), device, now_ms, "token_reported", detail)
+            return [holder.device_id for holder in moved]
 
-        await self._database.write(work)
+        for loser_id in await self._database.write(work):
+            self._bus.announce(f"{TOPIC}{loser_id}")  # what waits for it in a lane's memory is forgotten
 
     async def clear_push_config(self, device: Device) -> None:
         """Turn push off for this device. Raises ``Refused`` (session_ended)."""

@@ -91,10 +91,17 @@ class Verdicts:
             entry.stop = (*lane, self._day(now_ms), step.stop_lane_until_ms)
         if step.drop_token:
             dead_since_ms = outcome.dead_since_ms or job.created_at_ms
-            entry.drop = DeadToken(job.device_id, certificate.sdkappid, job.token, dead_since_ms, outcome.code)
+            entry.drop = DeadToken(job.device_id, certificate.sdkappid, job.token, dead_since_ms, outcome.code, job.push_id)
         self._recorder.add(entry)
         self._tell(certificate, outcome, step)
         return step
+
+    def noted(self, jobs: Sequence[Job], outcomes: Sequence[Outcome], answered: tuple[str, str, int, int]) -> None:
+        """Record an answer that is not the last word: another request goes out for the same pushes at once."""
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.attempts += 1
+            job.attempts_before += 1  # a step of one attempt, which no retry limit counts
+            self._recorder.add(Entry(attempt=self._attempt(job, outcome, answered)))
 
     def _step(self, certificate: Certificate, job: Job, outcome: Outcome) -> Step:
         key, now = (certificate.sdkappid, certificate.business_id), self._clock.monotonic()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+
+from homing.model.push import PushState, Reason
 
 from .engine import Bulk, Tx
 
@@ -13,18 +15,46 @@ _DROP = Bulk(
     "UPDATE device SET token = NULL, business_id = NULL FROM k WHERE device.device_id = k.device_id AND device.sdkappid = k.sdkappid "
     "AND device.token = k.token AND device.token_at_ms <= k.dead_since_ms RETURNING device.device_id, device.sdkappid, device.user_id",
 )
-_EVENTS = Bulk(
-    "dead_tokens.events",
-    [
-        ("event_id", "bigint"),
-        ("sdkappid", "bigint"),
-        ("user_id", "text"),
-        ("device_id", "bigint"),
-        ("at_ms", "bigint"),
-        ("detail", "text"),
-    ],
+_EVENT_COLUMNS = [
+    ("event_id", "bigint"),
+    ("sdkappid", "bigint"),
+    ("user_id", "text"),
+    ("device_id", "bigint"),
+    ("at_ms", "bigint"),
+    ("detail", "text"),
+]
+_NOTE = (
     "INSERT INTO device_event (event_id, sdkappid, user_id, device_id, at_ms, kind, detail) "
-    "SELECT event_id, sdkappid, user_id, device_id, at_ms, 'token_removed', detail FROM k",
+    "SELECT event_id, sdkappid, user_id, device_id, at_ms, '{kind}', detail FROM k"
+)
+_EVENTS = Bulk("dead_tokens.events", _EVENT_COLUMNS, _NOTE.format(kind="token_removed"))
+_FELL_BACK = Bulk("dead_tokens.fell_back", _EVENT_COLUMNS, _NOTE.format(kind="token_fallback"))
+
+
+# The next token of a device that reported several takes the dead one's place. It keeps the time of that report: a push made
+# since then may find this token dead as well.
+_PROMOTE = Bulk(
+    "dead_tokens.promote",
+    [("device_id", "bigint")],
+    "UPDATE device SET business_id = f.business_id, token = f.token FROM k "
+    "JOIN fallback_token f ON f.device_id = k.device_id "
+    "AND f.rank = (SELECT MIN(g.rank) FROM fallback_token g WHERE g.device_id = k.device_id) "
+    "WHERE device.device_id = k.device_id AND device.token IS NULL "
+    "RETURNING device.device_id, device.sdkappid, device.user_id, device.business_id",
+)
+_USED = Bulk(
+    "dead_tokens.used",
+    [("device_id", "bigint")],
+    "DELETE FROM fallback_token WHERE device_id IN (SELECT device_id FROM k) "
+    "AND rank = (SELECT MIN(f.rank) FROM fallback_token f WHERE f.device_id = fallback_token.device_id)",
+)
+_AGAIN = Bulk(
+    "dead_tokens.again",
+    [("push_id", "bigint"), ("device_id", "bigint")],
+    "UPDATE push SET state = ?, reason = ?, due_at_ms = ?, finished_at_ms = 0, owner = NULL, business_id = d.business_id, "
+    "channel = c.channel, token = d.token FROM k JOIN device d ON d.device_id = k.device_id "
+    "JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = d.business_id "
+    "WHERE push.push_id = k.push_id AND push.state = ?",
 )
 
 
@@ -36,11 +66,28 @@ class DeadToken(NamedTuple):
     token: str
     dead_since_ms: int
     code: str
+    push_id: int = 0  # the push that found out: it goes to the device's next token, where there is one
 
 
 async def drop_tokens(tx: Tx, dead: Sequence[DeadToken], now_ms: int, next_id: Callable[[], int]) -> list[int]:
-    """Unbind dead tokens from their devices and note it for the explanation. Returns the devices that lost theirs."""
+    """Unbind dead tokens from their devices and note it for the explanation. Returns the devices that lost theirs.
+
+    A device that reported further tokens gets the next one in its place, and the push that found out goes there.
+    """
+    if not dead:
+        return []
     codes = {token.device_id: token.code for token in dead}
     rows = await tx.bulk(_DROP, [token[:4] for token in dead])
     await tx.bulk(_EVENTS, [(next_id(), row[1], row[2], row[0], now_ms, codes[row[0]]) for row in rows])
-    return [row[0] for row in rows]
+    lost = [row[0] for row in rows]
+    await _promote(tx, lost, {token.device_id: token.push_id for token in dead}, now_ms, next_id)
+    return lost
+
+
+async def _promote(tx: Tx, lost: Sequence[int], pushes: Mapping[int, int], now_ms: int, next_id: Callable[[], int]) -> None:
+    rows = await tx.bulk(_PROMOTE, [(device_id,) for device_id in lost])
+    promoted = [row[0] for row in rows]
+    await tx.bulk(_USED, [(device_id,) for device_id in promoted])
+    await tx.bulk(_FELL_BACK, [(next_id(), row[1], row[2], row[0], now_ms, f"business_id {row[3]}") for row in rows])
+    again = [(pushes[device_id], device_id) for device_id in promoted if pushes.get(device_id)]
+    await tx.bulk(_AGAIN, again, PushState.PENDING, Reason.FALLBACK.value, now_ms, PushState.FAILED)

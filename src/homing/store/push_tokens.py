@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from homing.model.devices import Device, SessionState
@@ -28,6 +29,15 @@ _SET = Query(
 )
 
 
+_FORGET_FALLBACKS = Query("push_tokens.forget_fallbacks", "DELETE FROM fallback_token WHERE device_id = ?")
+_TAKE_FALLBACK = Query(
+    "push_tokens.take_fallback", "DELETE FROM fallback_token WHERE sdkappid = ? AND business_id = ? AND token = ? AND device_id <> ?"
+)
+_ADD_FALLBACK = Query(
+    "push_tokens.add_fallback", "INSERT INTO fallback_token (device_id, rank, sdkappid, business_id, token) VALUES (?, ?, ?, ?, ?)"
+)
+
+
 class Holder(NamedTuple):
     """Who had the token before."""
 
@@ -37,23 +47,45 @@ class Holder(NamedTuple):
 
 
 async def bind_token(
-    tx: Tx, device: Device, business_id: int, token: str, now_ms: int, *, is_tpns_token: bool = False
+    tx: Tx,
+    device: Device,
+    business_id: int,
+    token: str,
+    now_ms: int,
+    *,
+    is_tpns_token: bool = False,
+    fallbacks: Sequence[tuple[int, str]] = (),
 ) -> list[Holder] | None:
     """Give the token to this device and take it from every other; returns who had it. None: the session has ended.
 
     What is on its way to the earlier holders stops. A device that was only imported is nothing without its token and goes.
+    ``fallbacks`` are further tokens (business id, token) of the same phone, and belong to this account alone just as well.
     """
-    await tx.fetch(_LOCK, _lock_number(device.sdkappid, business_id, token))
-    rows = await tx.fetch(_HOLDERS, device.sdkappid, business_id, token, device.device_id)
-    holders = [Holder(*row) for row in rows]
-    await lock_accounts(tx, sorted({(device.sdkappid, user_id) for user_id in (device.user_id, *(h.user_id for h in holders))}))
-    for holder in holders:
+    holders: dict[int, Holder] = {}
+    tokens = [(business_id, token), *fallbacks]
+    for number in sorted({_lock_number(device.sdkappid, *item) for item in tokens}):
+        await tx.fetch(_LOCK, number)
+    for item in tokens:
+        for row in await tx.fetch(_HOLDERS, device.sdkappid, *item, device.device_id):
+            holders[row[0]] = Holder(*row)
+    await lock_accounts(tx, sorted({(device.sdkappid, user_id) for user_id in (device.user_id, *(h.user_id for h in holders.values()))}))
+    for holder in holders.values():
         await silence_device(tx, holder.device_id, Reason.TOKEN_MOVED, now_ms)
         await tx.execute(_UNBIND, now_ms, holder.device_id)
-    await delete_devices(tx, [holder.device_id for holder in holders if holder.instance_id.startswith(IMPORTED)])
+    await delete_devices(tx, [holder.device_id for holder in holders.values() if holder.instance_id.startswith(IMPORTED)])
     if not await _set(tx, device, business_id, token, now_ms, is_tpns_token):
         return None
-    return holders
+    await _set_fallbacks(tx, device, tokens)
+    return list(holders.values())
+
+
+async def _set_fallbacks(tx: Tx, device: Device, tokens: Sequence[tuple[int, str]]) -> None:
+    """Keep all but the first; none of them stays another device's fallback."""
+    for item in tokens:
+        await tx.execute(_TAKE_FALLBACK, device.sdkappid, *item, device.device_id)
+    await tx.execute(_FORGET_FALLBACKS, device.device_id)
+    for rank, item in enumerate(tokens[1:], 1):
+        await tx.execute(_ADD_FALLBACK, device.device_id, rank, device.sdkappid, *item)
 
 
 async def clear_token(tx: Tx, device: Device, now_ms: int) -> bool:
@@ -61,6 +93,7 @@ async def clear_token(tx: Tx, device: Device, now_ms: int) -> bool:
     await lock_accounts(tx, [(device.sdkappid, device.user_id)])
     if not await _set(tx, device, None, None, now_ms, False):
         return False
+    await tx.execute(_FORGET_FALLBACKS, device.device_id)
     await silence_device(tx, device.device_id, Reason.NO_TOKEN, now_ms)
     return True
 

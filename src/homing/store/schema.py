@@ -86,6 +86,18 @@ _index("device_token", device.c.sdkappid, device.c.business_id, device.c.token, 
 _index("device_session", device.c.session_hash, unique=True, where=device.c.session_hash.is_not(None))
 _index("device_node", device.c.node_id, where=device.c.node_id.is_not(None))
 
+#: The tokens that a device reported beside its first one, tried in this order when a vendor calls the one before dead.
+fallback_token = sa.Table(
+    "fallback_token",
+    metadata,
+    _col("device_id", Big, primary_key=True, autoincrement=False),
+    _col("rank", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("business_id"),
+    _col("token", Text),
+)
+_index("fallback_token_value", fallback_token.c.sdkappid, fallback_token.c.business_id, fallback_token.c.token)
+
 #: What happened to a device, for the explanation: login, logout, kicked, token_reported, token_moved, token_removed ...
 device_event = sa.Table(
     "device_event",

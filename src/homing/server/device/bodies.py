@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +11,7 @@ from homing.model.problems import BAD_PARAMETER, FRAME_MALFORMED, INTERNAL
 from homing.model.push_info import OfflinePushInfo
 from homing.server.rest_v4.bodies import BodyDecoder, Family
 
+MAX_FALLBACKS = 4
 _FAMILY = Family(FRAME_MALFORMED, BAD_PARAMETER, INTERNAL)
 
 
@@ -30,12 +31,23 @@ class LoginBody(msgspec.Struct):
         return f"LoginBody({self.user_id!r}, {self.platform!r})"  # never the UserSig or the token
 
 
+class FallbackToken(msgspec.Struct, frozen=True):
+    """A further token of the same phone, used when the one before it is dead."""
+
+    business_id: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"FallbackToken({self.business_id})"
+
+
 class PushConfigBody(msgspec.Struct):
-    """The push token of this device."""
+    """The push token of this device, its phone maker's own first."""
 
     business_id: int
     token: str
     is_tpns_token: bool = False
+    fallback: Annotated[tuple[FallbackToken, ...], msgspec.Meta(max_length=MAX_FALLBACKS)] = ()
 
     def __repr__(self) -> str:
         return f"PushConfigBody({self.business_id})"

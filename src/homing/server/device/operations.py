@@ -87,7 +87,10 @@ async def push_config(caller: Caller, body: bodies.PushConfigBody | None) -> dic
     if body is None:
         await caller.hub.sessions.clear_push_config(caller.device)
     else:
-        await caller.hub.sessions.set_push_config(caller.device, body.business_id, body.token, is_tpns_token=body.is_tpns_token)
+        fallbacks = [(token.business_id, token.token) for token in body.fallback]
+        await caller.hub.sessions.set_push_config(
+            caller.device, body.business_id, body.token, is_tpns_token=body.is_tpns_token, fallbacks=fallbacks
+        )
     return {}
 
 
