@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from homing.channels.registry import CHANNELS
+from homing.demo.cast import BRANDS
 from homing.demo.steps import STEPS
 
 MUST_BE_THERE = {
@@ -28,10 +30,8 @@ MUST_BE_THERE = {
     "kicked",
     "token_moves",
     "dead_token",
-    "on_apple",
-    "on_google",
-    "on_huawei",
-    "on_xiaomi",
+    *(f"on_{name}" for name in BRANDS),
+    *(f"quota_{brand.name}" for brand in BRANDS.values() if brand.app_quota),
 }
 
 
@@ -60,6 +60,25 @@ def test_the_story_tells_everything_that_must_be_told(report: dict[str, Any]) ->
     assert {one["name"] for one in report["steps"]} >= MUST_BE_THERE
     assert report["ok"]
     assert report["passed"] == len(STEPS)
+
+
+def test_every_channel_has_a_make_of_phone_in_the_story() -> None:
+    assert {brand.channel for brand in BRANDS.values()} == set(CHANNELS)
+    assert len({(brand.label_en, brand.service) for brand in BRANDS.values()}) == len(BRANDS)
+
+
+@pytest.mark.parametrize("brand", BRANDS.values(), ids=lambda brand: brand.name)
+def test_a_make_that_can_plays_the_apps_own_sound(report: dict[str, Any], brand: Any) -> None:
+    told = next(one["told"] for one in report["steps"] if one["name"] == f"on_{brand.name}")
+    assert ("with its own sound" in told) == CHANNELS[brand.channel].capabilities.custom_sound
+    assert "the token is dead" in told
+
+
+@pytest.mark.parametrize("brand", [brand for brand in BRANDS.values() if brand.app_quota], ids=lambda brand: brand.name)
+def test_a_spent_quota_says_until_when_the_vendor_is_not_asked(report: dict[str, Any], brand: Any) -> None:
+    told = next(one["told"] for one in report["steps"] if one["name"] == f"quota_{brand.name}")
+    assert "waits until" in told
+    assert "UTC" in told
 
 
 def test_the_story_is_told_in_half_a_minute(report: dict[str, Any]) -> None:

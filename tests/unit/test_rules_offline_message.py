@@ -40,6 +40,7 @@ def test_a_container_and_a_bare_entity_are_read_alike(text: str | bytes | dict[s
         ({"params": {"ext": EXT}}, "the parameters of a clicked message"),
         ({"aps": {"alert": "Ann:hi"}, "ext": EXT}, "a top-level key beside aps"),
         ({"userInfo": {"aps": {}, "ext": EXT}}, "the same, wrapped"),
+        ({"custom_content": json.dumps({"ext": EXT})}, "custom content as text"),
         ({"want": {"parameters": {"ext": EXT}}}, "the parameters of a want"),
         ({"parameters": {"ext": EXT}}, "the same, unwrapped"),
         ({"ext": {"entity": ENTITY}}, "an object instead of a text"),

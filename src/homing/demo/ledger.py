@@ -112,6 +112,7 @@ def _both(en: dict[str, Any], zh: dict[str, Any]) -> dict[str, Any]:
         "reason_text": [en["reason_text"], zh["reason_text"]],
         "device_state": [en["device_state_text"], zh["device_state_text"]],
         "cure": [en["cure"], zh["cure"]],
+        "hints": [list(pair) for pair in zip(en["hints"], zh["hints"], strict=False)],
         "attempts": [_attempt(one, other) for one, other in zip(en["attempts"], zh["attempts"], strict=False)],
         "notes": [
             {"kind": one["kind"], "text": [one["text"], other["text"]], "cure": [one["cure"], other["cure"]]}

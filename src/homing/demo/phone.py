@@ -166,6 +166,13 @@ class DemoPhone:
             self.account, self.chat_with, self.notice = None, None, ""
             self._changed()
 
+    async def use_certificate(self, business_id: int) -> None:
+        """The app reports its token with another certificate of the same vendor, as after an update of the app."""
+        async with self._doing:
+            self.business_id = business_id
+            if self.app.connected:
+                await self.app.report_token(business_id, self.token)
+
     async def show_chat(self, peer: str | None) -> None:
         """Open a chat in the app, or go back to the list."""
         async with self._doing:
@@ -185,7 +192,7 @@ class DemoPhone:
     async def tap(self, item_id: int) -> dict[str, Any]:
         """Tap a notification: unlock, start the page that the vendor's client opens, and go where its extras say.
 
-        What opened: ``activity``, ``sender``, ``error``.
+        What opened: ``activity``, ``data``, ``sender``, ``error``.
         """
         async with self._doing:
             place = next((item["n"] for item in (await self._look())["tray"] if item["id"] == item_id), None)
@@ -194,13 +201,14 @@ class DemoPhone:
             found = await self._sandbox.tap(self.phone_id, place)
             await self._unlock()
             if found.get("error"):
-                self.opened = {"activity": None, "sender": None, "error": found["error"]}
+                self.opened = {"activity": None, "data": None, "sender": None, "error": found["error"]}
                 await self._look()
                 return self.opened
             self._was_open = True
             await self._open()
             message = self.app.read_extras(found["extras"])
-            self.opened = {"activity": found["activity"], "sender": message.sender if message else None, "error": None}
+            sender = message.sender if message else None
+            self.opened = {"activity": found["activity"], "data": found["data"], "sender": sender, "error": None}
             if self.account is not None:
                 await self.app.report_clicked(found["extras"])
                 if message is not None:

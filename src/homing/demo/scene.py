@@ -11,6 +11,8 @@ from .phone import DemoPhone
 from .stage import Stage
 from .words import Letter
 
+Both = tuple[str, str]  # English, Chinese
+
 PATIENCE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.05
 

@@ -20,13 +20,14 @@ from homing.store.engine import StoreRefused
 
 from .app import ChatApp, in_words
 from .calls import CallFailed, SandboxApi
-from .cast import BRANDS, PEOPLE, SDKAPPID, Brand
+from .cast import BRANDS, PEOPLE, RING, RING_CHANNEL, SDKAPPID, Brand
 from .ledger import Entry, Ledger
 from .phone import DemoPhone
 from .words import Letter
 
 if TYPE_CHECKING:
     from homing.app import Node
+    from homing.model.certificates import Certificate
 
 log = structlog.get_logger()
 
@@ -45,6 +46,8 @@ class Stage:
         self.ledger = Ledger(node.hub.explain, node.hub.clock)
         self._node, self._secret_key = node, secret_key
         self._business_ids: dict[str, int] = {}
+        self._second_ids: dict[str, int] = {}
+        self._values: dict[str, dict[str, Any]] = {}  # of the certificates, by brand
         self._spare: dict[str, list[dict[str, Any]]] = {}  # phones that nobody uses now, by brand
         self._listeners: set[Callable[[], None]] = set()
         self.closing = asyncio.Event()
@@ -60,7 +63,7 @@ class Stage:
         for person in PEOPLE.values():
             await self.rest.import_account(person.user_id, person.nick)
         for number, brand in enumerate(BRANDS.values(), FIRST_BUSINESS_ID):
-            made = await self.sandbox.create_phone(brand.name, app_state="killed")
+            made = await self._create_phone(brand)
             await self._add_certificate(brand, number, made)
             self._spare[brand.name] = [made]
         await self.give("left", "apple", "alice")
@@ -68,19 +71,24 @@ class Stage:
 
     async def _add_certificate(self, brand: Brand, business_id: int, made: dict[str, Any]) -> None:
         hint = made["business_hint"]
-        values = hint["settings"] | hint["files"]
-        if brand.opens_page:
-            values |= {"click_action": "page", "click_value": hint["intent_uri"]}
-        if "receipts" not in hint:
-            values |= {"callback_base_url": self.base_url}
+        values = self._values[brand.name] = _certificate_values(brand, hint, self.base_url)
+        certificate = await self._store_certificate(brand, values, business_id)
+        self._business_ids[brand.name] = business_id
+        receipts = hint.get("receipts", {})
+        if "url" in receipts:  # the vendor's console holds the address
+            settings = {name: receipts[name] for name in ("user_name", "key") if name in receipts}
+            url = f"{self.base_url}/v1/receipts/{certificate.receipt_path}"
+            await self.sandbox.send_receipts(brand.channel, package=hint["settings"]["package_name"], url=url, **settings)
+
+    async def _store_certificate(self, brand: Brand, values: dict[str, Any], business_id: int | None = None) -> Certificate:
         certificate = await self._node.hub.certificates.add(SDKAPPID, brand.channel, values, business_id=business_id, name=brand.label_en)
         if isinstance(certificate, list):
             raise StoreRefused(f"The demo's certificate for {brand.label_en} is wrong: {certificate[0].sentence}")
-        self._business_ids[brand.name] = business_id
-        if "receipts" in hint:
-            settings = {"user_name": hint["receipts"]["user_name"], "key": hint["receipts"]["key"]}
-            url = f"{self.base_url}/v1/receipts/{certificate.receipt_path}"
-            await self.sandbox.send_receipts(brand.channel, package=hint["settings"]["package_name"], url=url, **settings)
+        return certificate
+
+    async def _create_phone(self, brand: Brand) -> dict[str, Any]:
+        app = {"channels": [{"id": RING_CHANNEL, "importance": "high", "sound": RING}]} if _rings_in_channel(brand) else {}
+        return await self.sandbox.create_phone(brand.name, app_state="killed", app=app)
 
     def _app(self) -> ChatApp:
         return ChatApp(self.base_url, self.rest.usersig)
@@ -90,12 +98,18 @@ class Stage:
 
     # --- what can be done beside what a phone does ---
 
+    async def second_certificate(self, brand: Brand) -> int:
+        """The number of another certificate for this make, with the same credentials; made when it is first asked for."""
+        if brand.name not in self._second_ids:
+            self._second_ids[brand.name] = (await self._store_certificate(brand, self._values[brand.name])).business_id
+        return self._second_ids[brand.name]
+
     async def give(self, slot: str, brand: str, user_id: str) -> None:
         """Another phone of this brand, on which this person logs in. The old one is logged out and its app removed."""
         phone, spare = self.phones[slot], self._spare[brand]
         if phone.phone_id:
             await phone.discard()
-        made = spare.pop(0) if spare else await self.sandbox.create_phone(brand, app_state="killed")
+        made = spare.pop(0) if spare else await self._create_phone(BRANDS[brand])
         if phone.phone_id:
             self._spare[phone.brand.name].append({"phone_id": phone.phone_id, "token": phone.token})
         await phone.unpack(BRANDS[brand], made, self._business_ids[brand])
@@ -181,6 +195,23 @@ class Stage:
         for app in (self.second_phone, *(phone.app for phone in self.phones.values())):
             await app.cut()
         await self.rest.aclose()
+
+
+def _certificate_values(brand: Brand, hint: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """What the certificate of a make says: the sandbox's hint, what a tap opens, where receipts go, and where the app rings."""
+    values: dict[str, Any] = hint["settings"] | hint["files"]
+    if brand.opens_page:
+        values |= {"click_action": "page", "click_value": hint["intent_uri"]}
+    if "url" not in hint.get("receipts", {}):
+        values |= {"callback_base_url": base_url}
+    if _rings_in_channel(brand):
+        values = {"channel_id": RING_CHANNEL, "sound": RING} | values
+    return values
+
+
+def _rings_in_channel(brand: Brand) -> bool:
+    """The app makes a notification channel with its own tone: on Android the channel's tone wins over the message's."""
+    return brand.custom_sound and brand.platform == "android"
 
 
 class _Door:

@@ -7,11 +7,10 @@ from typing import Final
 
 import msgspec
 
+from .brand_steps import on_brand, quota_of
 from .cast import BRANDS, CHAT_ACTIVITY, PEOPLE
-from .scene import Scene, push_of
+from .scene import Both, Scene, push_of
 from .words import Letter
-
-Both = tuple[str, str]  # English, Chinese
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -186,26 +185,6 @@ async def dead_token(scene: Scene) -> Both:
     return f"the token is dead ({word}) and removed; the next message is no_token", f"token 已失效（{word}）并被移除；下一条消息为 no_token"
 
 
-def _on(brand_name: str) -> Callable[[Scene], Awaitable[Both]]:
-    brand = BRANDS[brand_name]
-
-    async def play(scene: Scene) -> Both:
-        await scene.bob.lock()
-        text = f"To your {brand.label_en}"
-        entry = await scene.alice_says(text)
-        item = await scene.in_tray(scene.bob, text)
-        await scene.outcome(entry, scene.bob, "accepted", "offline")
-        opened = await scene.bob.tap(item["id"])
-        scene.expect(opened["sender"] == "alice", f"the tap opened {opened}")
-        scene.expect(not brand.opens_page or opened["activity"] == CHAT_ACTIVITY, f"the tap opened {opened['activity']}")
-        await scene.recorded(entry, scene.bob, "clicked")
-        await scene.breathe()
-        page = opened["activity"].rpartition(".")[2]
-        return f"accepted, shown, tapped; {page} opened the chat", f"已接收、已展示、已点击；{page} 打开了聊天"
-
-    return play
-
-
 STEPS: Final[tuple[Step, ...]] = (
     Step(
         "foreground",
@@ -341,9 +320,23 @@ STEPS: Final[tuple[Step, ...]] = (
                 f"Another vendor, another protocol, the same message: through {brand.service}.",
                 f"换一家厂商、换一种协议，消息照样送达：{brand.service}。",
             ),
-            _on(brand.name),
+            on_brand(brand),
             brand.name,
         )
         for brand in BRANDS.values()
+    ),
+    *(
+        Step(
+            f"quota_{brand.name}",
+            (f"The day's quota at {brand.service} is spent", f"{brand.service} 的单日配额已用完"),
+            (
+                "The vendor refuses the rest of the day: this certificate waits until the vendor's midnight, and no other waits with it.",
+                "厂商拒绝当天余下的消息：该证书等待至厂商的零点，其他证书不受影响。",
+            ),
+            quota_of(brand),
+            brand.name,
+        )
+        for brand in BRANDS.values()
+        if brand.app_quota
     ),
 )

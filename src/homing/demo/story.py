@@ -11,9 +11,9 @@ import msgspec
 
 from .calls import CallFailed
 from .phone import CannotDoThat
-from .scene import Scene, StepFailed
+from .scene import Both, Scene, StepFailed
 from .stage import Stage
-from .steps import STEPS, Both, Step
+from .steps import STEPS, Step
 
 Status = Literal["waiting", "playing", "ok", "failed"]
 STEP_SECONDS = 30.0

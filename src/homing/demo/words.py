@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from homing.client import Element, OfflinePushInfo, custom_message, image_message, text_message
+from homing.client import AndroidInfo, ApnsInfo, Element, OfflinePushInfo, custom_message, image_message, text_message
 
 Kind = Literal["text", "picture", "custom"]
 MAX_TEXT_CHARS: Final = 500
@@ -33,6 +33,7 @@ class Letter(msgspec.Struct, frozen=True):
     text: str = ""
     description: str = ""  # OfflinePushInfo.Desc: what a notification may say about a custom message
     no_push: bool = False  # OfflinePushInfo.PushFlag = 1
+    sound: str = ""  # a tone that the receiver's app brings along
 
     def elements(self) -> tuple[Element, ...]:
         """The message's elements."""
@@ -44,9 +45,14 @@ class Letter(msgspec.Struct, frozen=True):
 
     def wishes(self) -> OfflinePushInfo | None:
         """The offline push info, or None when the sender has no wishes."""
-        if not (self.no_push or self.description):
+        if not (self.no_push or self.description or self.sound):
             return None
-        return OfflinePushInfo(PushFlag=int(self.no_push), Desc=self.description)
+        return OfflinePushInfo(
+            PushFlag=int(self.no_push),
+            Desc=self.description,
+            AndroidInfo=AndroidInfo(Sound=self.sound),
+            ApnsInfo=ApnsInfo(Sound=self.sound),
+        )
 
 
 def bubble_of(msg_id: str, sender: str, elements: Sequence[Element], at_ms: int) -> Bubble:

@@ -75,8 +75,8 @@ def parse_offline_message(extras: Mapping[str, object] | None) -> OfflineMessage
     return None
 
 
-#: Where a client hides the extras: a message object of the vendor's, its parameters, a page's want, a userInfo.
-_WRAPPERS = ("key_message", "extra", "params", "parameters", "want", "userInfo", "data")
+#: Where a client hides the extras: a message object of the vendor's, its parameters, a page's want, a userInfo, custom content.
+_WRAPPERS = ("key_message", "extra", "params", "parameters", "want", "userInfo", "data", "custom_content", "custom")
 _MAX_DEPTH = 3
 
 

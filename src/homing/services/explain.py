@@ -10,6 +10,7 @@ import msgspec
 from homing.channels.registry import CHANNELS
 from homing.model.clock import Clock
 from homing.model.messages import MessageFlags
+from homing.model.outcome import OutcomeKind
 from homing.model.problems import ACCOUNT_NOT_FOUND, BAD_PARAMETER, Problem, Refused
 from homing.model.push import PushState, Reason
 from homing.rules.decision import DeviceSnapshot, MessageTraits, decide
@@ -181,7 +182,7 @@ class Explain:
             "state_text": state.text(language),
             "reason": push.reason,
             "reason_text": reason.text(language),
-            "cure": _cure(push, reason, certificate, language),
+            "cure": self._stop_cure(push, facts, language) or _cure(push, reason, certificate, language),
             "business_id": push.business_id,
             "channel": push.channel,
             "certificate": None if certificate is None else {"name": certificate.name, "paused_reason": certificate.paused_reason},
@@ -210,6 +211,11 @@ class Explain:
         if push.state != PushState.ACCEPTED or seen or facts.receipts.get(push.push_id) or push.finished_at_ms > now_ms - _UNSEEN_MS:
             return []
         return [*UNSEEN, *_receipt_hints(push.channel, facts.certificates.get(push.business_id))]
+
+    def _stop_cure(self, push: store.PushRecord, facts: _Facts, language: str) -> str:
+        """What helps a push that waits because the vendor's daily quota is spent."""
+        stopped = push.state == PushState.PENDING and facts.stops.get((push.business_id, push.notification_class), 0)
+        return outcome_words(OutcomeKind.QUOTA_APP).cure(language) if stopped else ""
 
     def _device(self, device: store.DeviceRecord, certificates: dict[int, CertificateRow], keep_ms: int, language: str) -> dict[str, Any]:
         certificate = certificates.get(device.business_id or 0)
