@@ -14,6 +14,7 @@ from homing.channels.honor import HonorChannel
 from homing.channels.huawei import HuaweiChannel
 from homing.channels.meizu import MeizuChannel
 from homing.channels.oppo import OppoChannel
+from homing.channels.tpns import TpnsChannel
 from homing.channels.webpush import WebPushChannel
 from homing.channels.xiaomi import XiaomiChannel
 
@@ -27,6 +28,7 @@ _VENDORS: Final[tuple[Channel, ...]] = (
     OppoChannel(),
     MeizuChannel(),
     WebPushChannel(),
+    TpnsChannel(),
 )
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType({vendor.name: vendor for vendor in _VENDORS})
