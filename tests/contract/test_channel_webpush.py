@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -191,6 +192,23 @@ def test_all_nodes_show_a_service_the_same_token_for_hours():
     assert len(tokens) == 1
     assert nodes[0].authorization("https://a.example", begin + WINDOW_SECONDS)[1] not in tokens
     assert nodes[0].authorization("https://b.example", begin)[1] not in tokens
+
+
+def test_a_token_is_signed_too_where_signing_needs_randomness():
+    class OldKey:
+        def sign(self, data: bytes, algorithm: ec.ECDSA) -> bytes:
+            if algorithm.deterministic_signing:
+                raise UnsupportedAlgorithm("this OpenSSL cannot")
+            return key.sign(data, algorithm)
+
+        def public_key(self) -> ec.EllipticCurvePublicKey:
+            return key.public_key()
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    old: Any = OldKey()
+    token = Vapid(old, "mailto:push@example.com").authorization("https://a.example", NOW)[1]
+    unchecked: Any = {"verify_exp": False, "verify_aud": False}
+    assert jwt.decode(token, key.public_key(), algorithms=["ES256"], options=unchecked)["aud"] == "https://a.example"
 
 
 def test_the_private_key_is_taken_in_every_form_it_comes_in():

@@ -54,9 +54,16 @@ class Vapid:
     def _signed(self, origin: str, expires: int) -> str:
         claims = encode_base64(_encode({"aud": origin, "exp": expires, "sub": self._subject}))
         signed = f"{_HEADER}.{claims}"
-        signature = self._key.sign(signed.encode(), ECDSA(SHA256(), deterministic_signing=True))
-        r, s = decode_dss_signature(signature)
+        r, s = decode_dss_signature(_signature(self._key, signed.encode()))
         return f"{signed}.{encode_base64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+def _signature(key: EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """Without randomness where the machine's OpenSSL can (3.2 and later); else each node has a token of its own."""
+    try:
+        return key.sign(data, ECDSA(SHA256(), deterministic_signing=True))
+    except UnsupportedAlgorithm:
+        return key.sign(data, ECDSA(SHA256()))
 
 
 def read_private_key(text: str) -> EllipticCurvePrivateKey | None:
