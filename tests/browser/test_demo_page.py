@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from homing.demo.cast import BRANDS
+
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 
@@ -180,6 +182,40 @@ def test_another_brand_brings_the_message_through_another_vendor(page: Any) -> N
     write(page, "left", "To your Huawei")
     expect(seat(page, "right").locator(".note")).to_contain_text("To your Huawei")
     expect(newest_explanation(page)).to_contain_text("Push Kit")
+
+
+def test_every_make_of_phone_is_offered_and_shows_the_message(page: Any) -> None:
+    choice = seat(page, "right").get_by_label("Phone", exact=True)
+    assert set(choice.locator("option").evaluate_all("all => all.map((option) => option.value)")) == set(BRANDS)
+    for brand in BRANDS.values():
+        choice.select_option(brand.name)
+        expect(seat(page, "right").locator(".phone")).to_have_class(re.compile(rf"\b{brand.name}\b"))
+        press(page, "right", "Lock")
+        write(page, "left", f"To your {brand.label_en}")
+        expect(seat(page, "right").locator(".note")).to_contain_text(f"To your {brand.label_en}")
+        expect(newest_explanation(page)).to_contain_text(brand.service)
+
+
+def test_a_spent_quota_is_explained_with_the_time_and_the_cure(page: Any, demo: str) -> None:
+    host = urlsplit(demo).netloc
+    sandbox = urlsplit(json.loads(exchange(host, "GET", "/demo/state"))["sandbox"]).netloc
+    exchange(sandbox, "POST", "/faults", {"vendor": "xiaomi", "kind": "quota", "count": 1})
+    press(page, "right", "Lock")
+    write(page, "left", "One more for today")
+    expect(newest_explanation(page).locator(".hint")).to_contain_text("waits until")
+    expect(newest_explanation(page).locator(".cure")).to_contain_text("larger quota")
+    expect(seat(page, "right").locator(".note")).to_have_count(0)
+
+
+def exchange(host: str, method: str, path: str, body: Any = None) -> bytes:
+    """One call beside the browser; it must be answered with success."""
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request(method, path, json.dumps(body) if body is not None else None, {"content-type": "application/json"})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    assert answer.status < 300, content
+    return content
 
 
 def test_the_language_is_switched_and_remembered(page: Any) -> None:

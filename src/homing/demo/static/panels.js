@@ -115,6 +115,7 @@ function decided(state, message, push) {
     { class: "push" },
     h("p", { class: "push-head" }, h("span", { class: `verdict is-${colour}`, text: words }), device && h("span", { class: "device", text: device }), push.service && push.attempts.length > 0 && h("span", { class: "device", text: push.service })),
     h("p", { class: "reason" }, pick(push.reason_text), " ", h("code", { text: push.reason })),
+    push.state === "pending" && push.hints.map((hint) => h("p", { class: "hint", text: pick(hint) })),
     pick(push.cure) && h("p", { class: "cure" }, h("b", { text: `${word("cure")}: ` }), pick(push.cure)),
     push.attempts.length > 0 && track(push),
     push.attempts.length > 0 && attempts(message, push),
