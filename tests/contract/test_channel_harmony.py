@@ -119,7 +119,7 @@ def test_the_log_in_is_a_jwt_of_an_hour_signed_with_ps256():
     assert isinstance(grant, Grant)
     assert (grant.issued_at_ms, grant.expires_at_ms) == (NOW_MS, NOW_MS + 3_600_000)
     assert jwt.get_unverified_header(grant.access_token) == {"kid": "k1", "typ": "JWT", "alg": "PS256"}
-    unchecked = {"verify_exp": False, "verify_iat": False, "verify_aud": False}
+    unchecked: Any = {"verify_exp": False, "verify_iat": False, "verify_aud": False}
     claims = jwt.decode(grant.access_token, KEY.public_key(), algorithms=["PS256"], options=unchecked)
     assert claims == {
         "iss": "103456789",

@@ -160,7 +160,7 @@ def claims_of(request: VendorRequest) -> dict[str, Any]:
     assert (scheme, t[:2], k) == ("vapid", "t=", "k=" + public_key(certificate()))
     assert request.secrets == (t[2:],)
     public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw(k[2:]))
-    unchecked = {"verify_exp": False, "verify_aud": False}
+    unchecked: Any = {"verify_exp": False, "verify_aud": False}
     assert jwt.get_unverified_header(t[2:]) == {"typ": "JWT", "alg": "ES256"}
     return dict(jwt.decode(t[2:], public, algorithms=["ES256"], options=unchecked))
 

@@ -230,7 +230,8 @@ async def test_test_messages_have_a_daily_limit(console: Console) -> None:
 
 async def test_an_app_message_id_is_shown_once_and_an_equal_notify_id_replaces(console: Console) -> None:
     phone = await console.phone()
-    for change in ({"appMessageId": "1", "notifyId": 5}, {"appMessageId": "1", "notifyId": 5}, {"appMessageId": "2", "notifyId": 5}):
+    changes: list[dict[str, Any]] = [{"appMessageId": number, "notifyId": 5} for number in ("1", "1", "2")]
+    for change in changes:
         await console.send(message(phone["token"], body=change["appMessageId"], **change))
     await console.send(message(phone["token"], body="3"))
     assert [item["body"] for item in await console.tray(phone)] == ["2", "3"]

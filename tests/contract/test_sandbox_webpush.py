@@ -65,7 +65,7 @@ class Sender:
         return {**answer, "subscription": json.loads(answer["token"])}
 
     def vapid(self, *, key: Any = None, shown: str = "", **claims: Any) -> str:
-        own = serialization.load_pem_private_key(self.hint["files"]["vapid_private_key"].encode(), None)
+        own: Any = serialization.load_pem_private_key(self.hint["files"]["vapid_private_key"].encode(), None)
         values = {"aud": self.sandbox.base_url, "exp": self.clock.now_ms() // 1000 + 43_200, "sub": SUBJECT, **claims}
         token = jwt.encode({k: v for k, v in values.items() if v is not None}, key or own, "ES256")
         return f"vapid t={token}, k={shown or self.hint['vapid_public_key']}"
@@ -212,7 +212,7 @@ async def test_a_token_for_each_request_is_refused_by_apple(sender: Sender) -> N
         ({"Urgency": "urgent"}, 110),
     ],
 )
-async def test_each_header_is_checked(sender: Sender, headers: dict[str, str], errno: int) -> None:
+async def test_each_header_is_checked(sender: Sender, headers: dict[str, Any], errno: int) -> None:
     phone = await sender.phone()
     refused = await sender.push(phone, **headers)
     assert (refused.status_code, refused.json()["errno"]) == (400, errno)

@@ -14,7 +14,7 @@ HOUR_MS = 3_600_000
 
 def is_public(message: dict[str, Any]) -> bool:
     """What the sender does not declare private is public."""
-    return message["noticeBarInfo"].get("noticeMsgType") != 1
+    return bool(message["noticeBarInfo"].get("noticeMsgType") != 1)
 
 
 def make_notice(message: dict[str, Any], phone: Phone, message_id: str) -> Notice:
