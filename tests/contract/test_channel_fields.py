@@ -60,6 +60,7 @@ GOOD: dict[str, dict[str, str]] = {
     "huawei": {"app_id": "100123", "client_secret": "s3cret", "category": "IM"},
     "oppo": {"app_key": "key", "master_secret": "s3cret", "region": "overseas", "category": "IM", "notify_level": "2"},
     "webpush": {"vapid_private_key": _pem(ec.generate_private_key(ec.SECP256R1())), "subject": "mailto:push@example.com"},
+    "vivo": {"app_id": "10004", "app_key": "key", "app_secret": "s3cret", "category": "IM", "classification": "1"},
     "xiaomi": {
         "app_secret": "s3cret",
         "package_name": "com.example.im",
@@ -101,7 +102,7 @@ def test_every_channel_is_found_by_its_name():
 
 
 def test_push_platform_numbers_are_those_of_the_original_product():
-    numbers = {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4, "oppo": 6}
+    numbers = {"apns": 1, "xiaomi": 2, "huawei": 3, "fcm": 4, "oppo": 6, "vivo": 7}
     assert {name: known(name).push_platform for name in numbers} == numbers
 
 
@@ -129,6 +130,7 @@ def test_the_contracts_names_are_there(name):
         ("huawei", {"client_secret", "callback_key"}),
         ("oppo", {"master_secret"}),
         ("webpush", {"vapid_private_key"}),
+        ("vivo", {"app_secret"}),
         ("xiaomi", {"app_secret"}),
     ],
 )

@@ -128,6 +128,20 @@ class Channel(Protocol):
         ...
 
 
+class FollowsUp(Protocol):
+    """What a channel has besides, whose vendor takes a push in two steps or says how to repair a refused one."""
+
+    def follow_up(self, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
+        """The requests that go out at once in place of this one, for the same targets; none where its answer is the last word."""
+        ...
+
+
+def follow_ups(channel: Channel, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
+    """What follows on an answer; most channels never have anything. A chain of these always ends."""
+    ask = getattr(channel, "follow_up", None)
+    return list(ask(request, response, certificate)) if ask is not None else []
+
+
 Problems = Callable[[Certificate], list[FieldProblem]]
 
 

@@ -15,6 +15,7 @@ from homing.channels.huawei import HuaweiChannel
 from homing.channels.meizu import MeizuChannel
 from homing.channels.oppo import OppoChannel
 from homing.channels.tpns import TpnsChannel
+from homing.channels.vivo import VivoChannel
 from homing.channels.webpush import WebPushChannel
 from homing.channels.xiaomi import XiaomiChannel
 
@@ -26,6 +27,7 @@ _VENDORS: Final[tuple[Channel, ...]] = (
     HonorChannel(),
     XiaomiChannel(),
     OppoChannel(),
+    VivoChannel(),
     MeizuChannel(),
     WebPushChannel(),
     TpnsChannel(),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import structlog
 
+from homing.channels.base import follow_ups
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
@@ -356,8 +357,6 @@ class Lane:
         used: tuple[Grant | None, Certificate | None],
     ) -> None:
         self.in_flight -= 1
-        if not self.in_flight:
-            self._quiet.set()
         self._sent.difference_update(job.push_id for job in jobs)
         try:
             self._judge(request, jobs, answer, times, used)
@@ -366,6 +365,8 @@ class Lane:
             log.exception("answer_not_understood", lane=self.key)
             self._verdicts.release(jobs, self._clock.now_ms() + 60_000)
             self._due(self._clock.now_ms() + 60_000)
+        if not self.in_flight:  # asked last: an answer may have started another request
+            self._quiet.set()
         self._pump_soon()
 
     def _judge(
@@ -384,6 +385,11 @@ class Lane:
             outcomes = [Outcome(OutcomeKind.VENDOR_DOWN, f"transport_{answer.kind.value}", answer.detail)] * len(jobs)
         else:
             outcomes = channel.interpret(request, answer, now_ms)
+            following = follow_ups(channel, request, answer, certificate)
+            if following:
+                self._note_health(outcomes[0])
+                self._follow(following, jobs, outcomes, self._verdicts.answered(request, answer, times))
+                return
         self._reconnect = self._reconnect or any(outcome.reconnect for outcome in outcomes)
         self._note_health(outcomes[0])
         again: list[Job] = []
@@ -402,6 +408,13 @@ class Lane:
                 self._due(step.due_at_ms)
             self._release_order(job)
         self._queue.extendleft(reversed(again))
+
+    def _follow(self, requests: list[VendorRequest], jobs: list[Job], outcomes: list[Outcome], answered: tuple[str, str, int, int]) -> None:
+        """Go on with the same pushes: a vendor's second step, or a repaired request."""
+        self._verdicts.noted(jobs, outcomes, answered)
+        by_id = {job.push_id: job for job in jobs}
+        for request in requests:
+            self._submit(request, [by_id[target.push_id] for target in request.targets])
 
     def _note_health(self, outcome: Outcome) -> None:
         if outcome.kind is OutcomeKind.VENDOR_DOWN:
