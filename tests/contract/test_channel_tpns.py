@@ -538,3 +538,18 @@ def test_the_client_kit_finds_the_chat_in_the_custom_content(name):
 @pytest.mark.parametrize("extras", [{}, {"custom_content": 7}, {"custom": "{}"}, {"ext": ""}])
 def test_extras_without_an_ext_give_none(extras):
     assert TPNS.parse_extras(extras) is None
+
+
+@pytest.mark.parametrize(
+    ("access_id", "platform", "serves"),
+    [
+        ("1500001048", "android", True),
+        ("1500001048", "ios", False),
+        ("1600001048", "ios", True),
+        ("1600001048", "ipad", True),
+        ("1600001048", "android", False),
+        ("1600001048", "web", False),
+    ],
+)
+def test_a_pair_serves_the_devices_of_its_platform(access_id, platform, serves):
+    assert TPNS.serves(certificate(access_id), platform) is serves

@@ -212,3 +212,18 @@ async def test_a_changed_certificate_starts_with_no_login_token_and_an_old_node_
 async def test_a_login_token_sealed_with_a_lost_key_counts_as_none(database: Database, sealer: Sealer, tmp_path: Path) -> None:
     await SealedGrants(database, sealer).save(GrantKey(APP, 15518), Grant("token", 1000), 0)
     assert await SealedGrants(database, Sealer(make_key(tmp_path / "other.key"))).load(GrantKey(APP, 15518)) is None
+
+
+async def test_tokens_reported_without_a_number_go_to_the_first_certificate_of_their_service_and_platform(
+    certificates: Certificates, service_account: bytes
+) -> None:
+    await _added(certificates, service_account)
+    assert await certificates.for_shared_tokens(APP, "android") == 0
+    numbers = {}
+    for access_id in ("1500001048", "1600001048", "1500001049"):
+        added = await certificates.add(APP, "tpns", {"access_id": access_id, "secret_key": "k"})
+        assert isinstance(added, Certificate)
+        numbers[access_id] = added.business_id
+    assert await certificates.for_shared_tokens(APP, "android") == numbers["1500001048"]
+    assert await certificates.for_shared_tokens(APP, "ios") == numbers["1600001048"]
+    assert await certificates.for_shared_tokens(APP, "harmony") == 0

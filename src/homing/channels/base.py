@@ -142,6 +142,20 @@ def follow_ups(channel: Channel, request: VendorRequest, response: VendorRespons
     return list(ask(request, response, certificate)) if ask is not None else []
 
 
+class TakesSharedTokens(Protocol):
+    """What a channel has besides, whose tokens clients report without naming a certificate (businessID 0)."""
+
+    def serves(self, certificate: Certificate, platform: str) -> bool:
+        """Whether such a token of a device of this platform belongs to this certificate."""
+        ...
+
+
+def serves_shared_tokens(channel: Channel, certificate: Certificate, platform: str) -> bool:
+    """Whether a token that is reported with businessID 0 on this platform belongs to this certificate; for most channels none does."""
+    ask = getattr(channel, "serves", None)
+    return bool(ask(certificate, platform)) if ask is not None else False
+
+
 Problems = Callable[[Certificate], list[FieldProblem]]
 
 

@@ -169,6 +169,10 @@ class TpnsChannel:
             return _accepted(request.targets, code, answer)
         return [_refused(code, one_line(answer.get("err_msg")), response, len(request.targets), now_ms)] * len(request.targets)
 
+    def serves(self, certificate: Certificate, platform: str) -> bool:
+        """Clients report these tokens with businessID 0; Android and Apple devices have a certificate each (section 1)."""
+        return platform in self.platforms and is_apple(certificate.credentials, certificate.options) == (platform != "android")
+
     def read_receipts(self, certificate: Certificate, request: ReceiptRequest, now_ms: int) -> ReceiptAnswer:
         """TPNS calls no app's server back (section 7)."""
         return ReceiptAnswer(status=404)

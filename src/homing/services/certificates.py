@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from homing.channels import fields
-from homing.channels.base import Channel, FieldProblem
+from homing.channels.base import Channel, FieldProblem, serves_shared_tokens
 from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
@@ -67,6 +67,15 @@ class Certificates:
             return await store.list_certificates(tx, sdkappid)
 
         return [self._read(row) for row in await self._database.read(work)]
+
+    async def for_shared_tokens(self, sdkappid: int, platform: str) -> int:
+        """The number of the app's first certificate that takes tokens reported with businessID 0 on this platform; 0 where none does."""
+        for certificate in await self.of_app(sdkappid):
+            vendor = self._channels.get(certificate.channel)
+            readable = vendor is not None and certificate.credentials is not None and certificate.options is not None
+            if vendor is not None and readable and serves_shared_tokens(vendor, certificate, platform):
+                return certificate.business_id
+        return 0
 
     async def of_known_app(self, sdkappid: int) -> list[Certificate]:
         """As ``of_app``, for people: raises ``Refused`` (app_not_found)."""

@@ -214,8 +214,11 @@ class Sessions:
             check_push_token(further)
             if not 0 < further_id < 2**63 or await self._certificates.get(device.sdkappid, further_id) is None:
                 raise Refused(CERTIFICATE_UNKNOWN, str(further_id)[:20])
-        # The original takes businessID 0 for tokens of the shared push service (client-sdk sheet, section 3).
+        # The original takes businessID 0 for tokens of the shared push service (client-sdk sheet, section 3). They go to the
+        # app's certificate for that service; without one the token is kept, and its pushes say what is missing.
         known = is_tpns_token and business_id == 0
+        if known:
+            business_id = await self._certificates.for_shared_tokens(device.sdkappid, device.platform)
         if not known and (not 0 < business_id < 2**63 or await self._certificates.get(device.sdkappid, business_id) is None):
             raise Refused(CERTIFICATE_UNKNOWN, str(business_id)[:20])
         now_ms = self._clock.now_ms()

@@ -67,6 +67,9 @@ class FakeCertificates:
     async def get(self, sdkappid: int, business_id: int) -> object | None:
         return object() if (sdkappid, business_id) == (APP, BUSINESS) else None
 
+    async def for_shared_tokens(self, sdkappid: int, platform: str) -> int:
+        return BUSINESS if (sdkappid, platform) == (APP, "android") else 0
+
     async def by_receipt_path(self, path: str) -> None:
         return None
 

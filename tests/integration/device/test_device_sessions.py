@@ -233,10 +233,12 @@ async def test_null_turns_push_off(world: Any) -> None:
     assert (await world.devices())[0]["token"] == "push-token"
 
 
-async def test_a_token_of_the_shared_service_needs_no_certificate(world: Any) -> None:
-    token = await world.login("bob")
-    await world.ok("PUT", "push-config", {"business_id": 0, "token": "shared", "is_tpns_token": True}, token)
-    assert (await world.devices())[0]["token"] == "shared"
+async def test_a_token_of_the_shared_service_goes_to_its_certificate_or_is_kept_without(world: Any) -> None:
+    for platform, expected in (("android", BUSINESS), ("ios", 0)):
+        token = await world.login("bob", platform=platform)
+        await world.ok("PUT", "push-config", {"business_id": 0, "token": f"shared-{platform}", "is_tpns_token": True}, token)
+        (device,) = [device for device in await world.devices() if device["token"] == f"shared-{platform}"]
+        assert device["business_id"] == expected
 
 
 async def test_background_pushes_and_foreground_does_not(world: Any) -> None:
