@@ -245,6 +245,17 @@ def test_a_body_never_exceeds_the_limit_and_never_loses_title_or_text(title, bod
     assert content["body"]
 
 
+def test_broken_text_is_cleaned_and_sent():
+    content = shown(notification(title="a\ud800b", body="c\udfffd", ext="{}\ud800"))
+    assert (content["title"], content["body"], content["clickAction"]["data"]["ext"]) == ("ab", "cd", "{}")
+
+
+def test_there_is_no_log_in_request_to_read():
+    outcome = HARMONY.read_login(certificate(), VendorResponse(200, {}, b"{}"), NOW_MS)
+    assert isinstance(outcome, Outcome)
+    assert outcome.kind is OutcomeKind.UNKNOWN
+
+
 def test_accepted_and_partly_accepted():
     (outcome,) = answer(200, code("80000000", "Success"))
     assert (outcome.kind, outcome.vendor_message_id) == (OutcomeKind.ACCEPTED, "r1")
@@ -330,7 +341,7 @@ def test_a_fresh_jwt_that_is_refused_means_wrong_credentials_and_an_older_one_is
     assert answer(401, code("80200001"), grant=grant)[0].kind is kind
 
 
-@pytest.mark.parametrize("token", ["", "a.b", "a.!.c", "a.bnVsbA.c", "..."])
+@pytest.mark.parametrize("token", ["", "a.b", "a.b.c", "a.!.c", "a.bnVsbA.c", "..."])
 def test_an_unreadable_jwt_that_is_refused_means_wrong_credentials(token):
     grant = Grant(token, NOW_MS + 1)
     assert answer(401, code("80200001"), grant=grant)[0].kind is OutcomeKind.CREDENTIALS_REFUSED

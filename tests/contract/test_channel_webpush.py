@@ -361,6 +361,12 @@ def test_an_operator_may_name_more_services(allowed, endpoint, called):
     assert bool(render(cert=certificate(allowed_hosts=allowed), token=subscription(endpoint)).url) is called
 
 
+def test_a_simulator_may_listen_on_ipv6():
+    simulator = certificate(base_url="http://[::1]:9100")
+    assert problems(simulator) == []
+    assert render(cert=simulator, token=subscription("http://[::1]:9100/wpush/v2/x")).url == "http://[::1]:9100/wpush/v2/x"
+
+
 def test_a_base_url_takes_the_place_of_every_service():
     simulator = certificate(base_url="http://127.0.0.1:9100")
     own = "http://127.0.0.1:9100/w/?token=x"
@@ -600,6 +606,7 @@ def test_a_subject_that_some_service_refuses_is_found(subject, good):
         ({"allowed_hosts": "https://push.example.com"}, "allowed_hosts", False),
         ({"allowed_hosts": "10.0.0.5"}, "allowed_hosts", False),
         ({"allowed_hosts": "*"}, "allowed_hosts", False),
+        ({"base_url": "https://ex_ample.com"}, "base_url", False),
         ({"sound": "ring.mp3"}, "sound", True),
         ({"channel_id": "im"}, "channel_id", True),
     ],
