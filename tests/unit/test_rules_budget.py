@@ -39,12 +39,21 @@ def test_a_reservation_is_as_large_as_the_need_and_never_larger_than_a_slice() -
     assert slices.wanted(0.0, 0) == 0
     assert slices.wanted(0.0, 3) == 3
     assert slices.wanted(0.0, 5000) == 100 * SLICE_SECONDS
-    slices.asked(0.0)
-    slices.reserved(10, 0.0)
-    for _ in range(8):
-        slices.take(0.0)
-    assert slices.wanted(SLICE_SECONDS, 0) == 8
-    assert slices.wanted(10 * SLICE_SECONDS, 0) == 0
+
+
+def test_a_reservation_covers_what_was_used_lately_so_that_a_steady_load_needs_few() -> None:
+    slices = Slices(10_000, 0.0)
+    asked, now = 0, 0.0
+    for _ in range(2000):  # one a millisecond, nothing waits
+        now += 0.001
+        while slices.take(now):
+            asked += 1
+            slices.reserved(slices.wanted(now, 1), now)
+        if slices.low and (wanted := slices.wanted(now, 0)):
+            asked += 1
+            slices.reserved(wanted, now)
+    assert asked < 70  # two seconds
+    assert slices.wanted(now + 100, 0) <= 1
 
 
 def test_a_limit_below_one_a_slice_still_lets_one_pass() -> None:
@@ -62,7 +71,6 @@ def test_never_more_is_used_than_was_reserved(rate: float, steps: list[tuple[flo
                 used += 1
             elif wait < 0:
                 wanted = slices.wanted(now, waiting)
-                slices.asked(now)
                 free_at = max(free_at, now)
                 slices.reserved(wanted, free_at)
                 free_at += wanted / rate

@@ -18,6 +18,7 @@ _TITLES = {
     "fanout": "One request to many receivers",
     "sockets": "Idle devices on WebSockets",
     "restart": "A server that starts with a backlog",
+    "cluster": "A backlog, with one push process and with several",
     "storage": "What a message with its push takes on disk",
 }
 
@@ -72,6 +73,15 @@ def _storage_options(parser: argparse.ArgumentParser) -> None:
     _database(parser)
 
 
+def _cluster_options(parser: argparse.ArgumentParser) -> None:
+    _numbers(parser, nodes=(2, "push processes"), count=(10_000, "pending pushes"), users=(1000, "accounts with a token each"))
+    parser.add_argument("--latency-ms", type=_amount, default=50.0, metavar="N", help="how long the vendor takes; default 50")
+    parser.add_argument("--database", required=True, metavar="DATABASE", help="an empty PostgreSQL database (required)")
+    parser.add_argument(
+        "--bus", default="local", metavar="BUS", help="nats://host:port, or local: they find work by polling; default local"
+    )
+
+
 def _amount(text: str) -> float:
     try:
         value = float(text)
@@ -84,6 +94,7 @@ def _amount(text: str) -> float:
 
 def _bench(name: str, call: Call) -> _Bench:
     from homing.bench.backlog import bench_restart
+    from homing.bench.cluster import bench_cluster
     from homing.bench.fanout import bench_fanout
     from homing.bench.send import bench_send
     from homing.bench.sockets import bench_sockets
@@ -92,12 +103,15 @@ def _bench(name: str, call: Call) -> _Bench:
 
     if name == "fanout" and call.args.targets > 500:
         raise WrongUse("--targets: one request names at most 500 receivers")
+    if name == "cluster" and not call.args.database.startswith("postgres"):
+        raise WrongUse("--database: several processes need an empty PostgreSQL database, postgresql://…")
     table: dict[str, _Bench] = {
         "send": bench_send,
         "server": bench_server,
         "fanout": bench_fanout,
         "sockets": bench_sockets,
         "restart": bench_restart,
+        "cluster": bench_cluster,
         "storage": bench_storage,
     }
     return table[name]
@@ -148,5 +162,11 @@ COMMANDS = (
     _command("fanout", "measure messages to many receivers", _fanout_options, "homing bench fanout --channel xiaomi"),
     _command("sockets", "measure idle devices on WebSockets", _sockets_options, "homing bench sockets --count 5000"),
     _command("restart", "measure a server that starts with a backlog", _restart_options, "homing bench restart --count 100000"),
+    _command(
+        "cluster",
+        "measure one push process against several",
+        _cluster_options,
+        "homing bench cluster --database postgresql://me@db/bench --bus nats://127.0.0.1:4222",
+    ),
     _command("storage", "measure the disk space of messages and pushes", _storage_options, "homing bench storage --count 20000"),
 )

@@ -25,7 +25,7 @@ class _Slice:
 class Slices:
     """Reserved permits of one certificate on one node. ``now`` is a monotonic clock's seconds."""
 
-    __slots__ = ("_asked_at", "_last", "_left", "_slices", "_taken", "rate")
+    __slots__ = ("_last", "_lately", "_left", "_since", "_slices", "_taken", "rate")
 
     def __init__(self, rate: float, now: float) -> None:
         """No permits yet. ``rate`` (per second, above 0) is the whole cluster's."""
@@ -33,8 +33,9 @@ class Slices:
         self._slices: deque[_Slice] = deque()
         self._left = 0
         self._last = 0  # size of the last reservation
-        self._taken = 0  # since it was asked for
-        self._asked_at = now
+        self._taken = 0  # in the present window of at least a slice's time
+        self._since = now
+        self._lately = 0.0  # taken in a slice's time, by the window before
 
     def take(self, now: float) -> float:
         """0: a permit was taken. Positive: seconds until there are some. Negative: none are reserved."""
@@ -59,14 +60,12 @@ class Slices:
 
     def wanted(self, now: float, waiting: int) -> int:
         """How many permits to reserve now: for what waits, and for as much as was used lately; at most a slice."""
-        elapsed = max(now - self._asked_at, SLICE_SECONDS)
-        lately = int(self._taken * SLICE_SECONDS / elapsed)
+        elapsed = now - self._since
+        if elapsed >= SLICE_SECONDS:
+            self._lately = self._taken * SLICE_SECONDS / elapsed
+            self._taken, self._since = 0, now
+        lately = max(int(self._lately), self._taken)
         return max(0, min(max(waiting, lately), max(1, int(self.rate * SLICE_SECONDS))))
-
-    def asked(self, now: float) -> None:
-        """A reservation is on its way: what is used from now on counts for the next."""
-        self._asked_at = now
-        self._taken = 0
 
     def reserved(self, permits: int, starts_at: float) -> None:
         """So many permits may be used from this moment on."""

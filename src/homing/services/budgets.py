@@ -80,7 +80,6 @@ class SharedBudget:
             return
         wanted = self._slices.wanted(now, waiting)
         if wanted:
-            self._slices.asked(now)
             self._reserving = asyncio.get_running_loop().create_task(self._fetch(wanted))
 
     async def _fetch(self, permits: int) -> None:
