@@ -445,3 +445,45 @@ def test_what_would_fail_is_an_error(options, field):
 
 def test_the_tapped_app_gets_the_ext_back():
     assert MEIZU.parse_extras(message(notification())["clickTypeInfo"]["parameters"]) == EXT
+
+
+def redirected(url: Any, request: VendorRequest | None = None) -> list[VendorRequest]:
+    body = json.dumps({"code": "300", "message": "", "value": "", "redirect": url}).encode()
+    return MEIZU.follow_up(request or render(notification())[0], VendorResponse(200, {}, body), certificate())
+
+
+def test_a_redirect_within_the_vendors_domain_is_followed_once():
+    (request,) = render(notification())
+    (second,) = redirected("https://push2.meizu.com/garcia/x", request)
+    assert (second.url, second.body, second.targets) == ("https://push2.meizu.com/garcia/x", request.body, request.targets)
+    assert redirected("https://push3.meizu.com/", second) == []
+
+
+def test_a_redirect_to_the_host_that_answered_is_followed():
+    (request,) = render(notification(), certificate(base_url="http://127.0.0.1:9100"))
+    assert [r.url for r in redirected("http://127.0.0.1:9100/b", request)] == ["http://127.0.0.1:9100/b"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        None,
+        7,
+        "/garcia/x",
+        "http://push2.meizu.com/",
+        "https://meizu.com.evil.example/",
+        "https://evilmeizu.com/",
+        "https://u@push2.meizu.com/",
+        "https://[::1",
+        "http://127.0.0.1/",
+    ],
+)
+def test_a_redirect_to_somebody_else_is_not_followed(url):
+    assert redirected(url) == []
+
+
+def test_nothing_follows_on_other_answers():
+    (request,) = render(notification())
+    body = json.dumps({"code": "200", "redirect": "https://push2.meizu.com/"}).encode()
+    assert MEIZU.follow_up(request, VendorResponse(200, {}, body), certificate()) == []

@@ -553,3 +553,32 @@ def test_extras_without_an_ext_give_none(extras):
 )
 def test_a_pair_serves_the_devices_of_its_platform(access_id, platform, serves):
     assert TPNS.serves(certificate(access_id), platform) is serves
+
+
+def follow_up(request: VendorRequest, code: int, cert: Certificate) -> list[VendorRequest]:
+    return TPNS.follow_up(request, VendorResponse(200, {}, json.dumps({"ret_code": code}).encode()), cert)
+
+
+@pytest.mark.parametrize("authentication", ["signed", "basic"])
+def test_a_refused_text_is_replaced_once_by_the_neutral_one_and_signed_anew(authentication):
+    cert = certificate(neutral_text="新消息", authentication=authentication)
+    (request,) = render(notification(wishes=wishes(GoogleImage="https://a/b.png")), cert)
+    (second,) = follow_up(request, 1008019, cert)
+    before, after = json.loads(request.body), json.loads(second.body)
+    assert (after["message"]["title"], after["message"]["content"]) == ("新消息", "新消息")
+    assert after["message"]["android"] == before["message"]["android"]
+    assert "xg_media_resources" not in after["message"]
+    assert second.targets == request.targets
+    headers = dict(second.headers)
+    if authentication == "signed":
+        assert headers["sign"] == sign("tp_secret_01", "1700000000", "1500001048", second.body)
+    else:
+        assert headers == dict(request.headers)
+    assert follow_up(second, 1008019, cert) == []
+
+
+def test_nothing_follows_on_other_answers_or_without_a_neutral_text():
+    (request,) = render(notification())
+    assert follow_up(request, 0, certificate()) == []
+    assert follow_up(request, 1008007, certificate()) == []
+    assert follow_up(request, 1008019, certificate(neutral_text="")) == []

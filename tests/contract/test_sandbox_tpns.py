@@ -251,3 +251,9 @@ async def test_ordered_faults_hit(console: Console) -> None:
     assert (await console.push(push(phone["token"])))["ret_code"] == 1008028
     await console.call("POST", "/faults", json={"vendor": "tpns", "kind": "status", "status": 200, "count": 1})
     assert (await console.push(push(phone["token"])))["ret_code"] == 1008004
+
+
+async def test_a_text_with_a_blocked_word_is_refused(console: Console) -> None:
+    phone = await console.phone(app={"vendor": {"blocked": "Lunch"}})
+    assert (await console.push(push(phone["token"])))["ret_code"] == 1008019
+    assert (await console.push(push(phone["token"], message={"content": "new message"})))["ret_code"] == 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -26,6 +26,7 @@ from homing.rules.intents import activity_of, parse_intent_uri
 from homing.rules.text import clean
 
 _HOSTS: Final = {"china": "https://server-api-push.meizu.com", "overseas": "https://server-api-push.in.meizu.com"}
+_DOMAIN: Final = "meizu.com"
 _PATH: Final = "/garcia/api/server/push/varnished/pushByPushId"
 _BATCH: Final = 100
 _MAX_TITLE_UNITS: Final = 32
@@ -94,12 +95,14 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _REFUSED: Final = OutcomeKind.MESSAGE_REFUSED
 _CREDENTIALS: Final = OutcomeKind.CREDENTIALS_REFUSED
+_REDIRECT: Final = "300"
+_REDIRECTED: Final = "redirected"
 _DEAD: Final = frozenset({"110002", "110003"})
 
 # Section 5, top-level codes. 200 stands apart, and so do the two that speak of a token.
 _BY_CODE: Final[dict[str, OutcomeKind]] = {
     "-1": OutcomeKind.UNKNOWN,
-    "300": OutcomeKind.UNKNOWN,  # a redirect: only the operator can change the address
+    "300": OutcomeKind.UNKNOWN,  # a second redirect, or one to somebody else
     "500": OutcomeKind.UNKNOWN,  # also plain complaints about an argument: not a reason to call the vendor down
     "1001": OutcomeKind.VENDOR_DOWN,
     "1003": OutcomeKind.VENDOR_DOWN,
@@ -221,6 +224,14 @@ class MeizuChannel:
             return [_by_status(response, now_ms)] * len(request.targets)
         return [_refused(code, words, response, len(request.targets), now_ms)] * len(request.targets)
 
+    def follow_up(self, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
+        """Code 300: the same form once more where the vendor says, but never outside the vendor's own domain (section 5)."""
+        answer = json_object(response.body)
+        if text(answer.get("code")) != _REDIRECT or request.context == _REDIRECTED:
+            return []
+        url = text(answer.get("redirect"))
+        return [msgspec.structs.replace(request, url=url, context=_REDIRECTED)] if _is_vendors(url, request.url) else []
+
     def read_receipts(self, certificate: Certificate, request: ReceiptRequest, now_ms: int) -> ReceiptAnswer:
         """Section 7. There is no signature: the receipt path is the secret, and the console's token where it is configured."""
         return meizu_receipts.read(request, certificate.credentials.callback_token, now_ms)
@@ -300,6 +311,18 @@ class _Job(msgspec.Struct, frozen=True):
         if len(param.encode()) <= _MAX_CALLBACK_PARAM_BYTES:
             extra["callback.param"] = param
         return extra | {"callback.type": _BOTH_RECEIPTS}
+
+
+def _is_vendors(url: str, asked: str) -> bool:
+    """Whether a redirect stays with the vendor: an https address of its domain, or of the very host that answered."""
+    try:
+        there, here = urlsplit(url), urlsplit(asked)
+    except ValueError:
+        return False
+    if there.netloc and (there.scheme, there.netloc) == (here.scheme, here.netloc):
+        return True
+    host = there.hostname or ""
+    return there.scheme == "https" and (host == _DOMAIN or host.endswith("." + _DOMAIN)) and "@" not in there.netloc
 
 
 def _push_id(token: str) -> str:

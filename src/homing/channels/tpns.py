@@ -18,7 +18,7 @@ from homing.channels.clicks import opens_page
 from homing.channels.content import Content, cleaned, fit
 from homing.channels.statics import Statics
 from homing.channels.tpns_fields import TpnsCredentials, TpnsOptions
-from homing.channels.tpns_message import MAX_BODY_UNITS, MAX_TITLE_UNITS, action, android_message, apple_message, picture
+from homing.channels.tpns_message import MAX_BODY_UNITS, MAX_TITLE_UNITS, action, android_message, apple_message, picture, texts
 from homing.channels.urls import base
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
@@ -79,6 +79,8 @@ _BY_CODE: Final = _table()
 _NO_TARGET: Final = frozenset({10010005, 10110008})  # nobody of this request is known
 _BAD_TOKEN: Final = frozenset({1008006, 1008029})  # one of this request fails its check
 _SENT_BEFORE: Final = 10010018
+_TEXT_REFUSED: Final = 1008019
+_NEUTRAL: Final = "neutral"
 _BY_STATUS: Final[dict[int, OutcomeKind]] = {401: _CREDENTIALS, 403: _CREDENTIALS, 413: _REFUSED, 429: OutcomeKind.THROTTLED}
 
 
@@ -169,6 +171,19 @@ class TpnsChannel:
             return _accepted(request.targets, code, answer)
         return [_refused(code, one_line(answer.get("err_msg")), response, len(request.targets), now_ms)] * len(request.targets)
 
+    def follow_up(self, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
+        """A text that the content check refused is replaced once by the certificate's neutral one (section 5, 1008019)."""
+        neutral = certificate.options.neutral_text
+        refused = integer(json_object(response.body).get("ret_code"), -1) == _TEXT_REFUSED
+        body = json_object(request.body)
+        if not refused or not neutral or request.context == _NEUTRAL or not isinstance(body.get("message"), dict):
+            return []
+        body["message"] |= texts(neutral, neutral)
+        body["message"].pop("xg_media_resources", None)
+        encoded = _encode(body)
+        headers = _signed_anew(request.headers, certificate.credentials, encoded)
+        return [msgspec.structs.replace(request, body=encoded, headers=headers, context=_NEUTRAL)]
+
     def serves(self, certificate: Certificate, platform: str) -> bool:
         """Clients report these tokens with businessID 0; Android and Apple devices have a certificate each (section 1)."""
         return platform in self.platforms and is_apple(certificate.credentials, certificate.options) == (platform != "android")
@@ -251,6 +266,13 @@ def _headers(credentials: TpnsCredentials, prepared: _Prepared, body: bytes, now
     timestamp = str(now_ms // 1000)
     signature = sign(credentials.secret_key, timestamp, credentials.access_id, body)
     return (content_type, ("accessid", credentials.access_id), ("timestamp", timestamp), ("sign", signature))
+
+
+def _signed_anew(headers: tuple[tuple[str, str], ...], credentials: TpnsCredentials, body: bytes) -> tuple[tuple[str, str], ...]:
+    """The headers for another body a moment later."""
+    timestamp = dict(headers).get("timestamp", "")
+    signature = sign(credentials.secret_key, timestamp, credentials.access_id, body)
+    return tuple((name, signature if name == "sign" else value) for name, value in headers)
 
 
 def _accepted(targets: Sequence[Target], code: int, answer: dict[str, Any]) -> list[Outcome]:

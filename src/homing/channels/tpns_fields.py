@@ -66,3 +66,12 @@ class TpnsOptions(CommonOptions, frozen=True, kw_only=True):
     fcm_channel_id: Annotated[str, field("FCM channel ID", "FCM 通道 ID", "For phones with FCM", "用于 FCM 手机")] = ""
     huawei_category: Annotated[str, field("Huawei category", "华为消息类别", "IM for chat; needs the right", "聊天用 IM；需要权益")] = ""
     vivo_category: Annotated[str, field("vivo category", "vivo 消息类别", "IM for chat; needs the right", "聊天用 IM；需要权益")] = ""
+    neutral_text: Annotated[
+        str,
+        field(
+            "Neutral text",
+            "替代文案",
+            "Sent once instead of a text that the content check refused; empty: give up",
+            "内容审核未通过时改发的文案；留空则放弃",
+        ),
+    ] = "你收到一条新消息"

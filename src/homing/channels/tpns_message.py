@@ -27,7 +27,7 @@ def android_message(notification: Notification, options: TpnsOptions, content: C
     """``message`` for Android (section 3.2). ``twice``: ext in the page's address too, because on Huawei phones the custom
     content does not arrive.
     """
-    message: dict[str, Any] = _texts(content)
+    message: dict[str, Any] = texts(content.title, content.body)
     if content.image:
         message["xg_media_resources"] = content.image
     android: dict[str, Any] = _channels(notification, options) | _tone(notification, options)
@@ -51,7 +51,7 @@ def apple_message(notification: Notification, options: TpnsOptions, content: Con
         aps["badge_type"] = max(notification.badge, 0)
     if wishes.InterruptionLevel in _LEVELS:
         aps["interruption-level"] = wishes.InterruptionLevel
-    message = _texts(content) | {"thread_id": notification.conversation_id}
+    message = texts(content.title, content.body) | {"thread_id": notification.conversation_id}
     if content.image:
         message["xg_media_resources"] = content.image
     return message | {"ios": {"aps": aps, "custom_content": custom_content(notification, content, push_id)}}
@@ -95,8 +95,9 @@ def _activity(options: TpnsOptions) -> str:
     return options.package_name + name if options.package_name else ""
 
 
-def _texts(content: Content) -> dict[str, Any]:
-    return {"title": cut_units(content.title, MAX_TITLE_UNITS), "content": cut_units(content.body, MAX_BODY_UNITS)}
+def texts(title: str, body: str) -> dict[str, Any]:
+    """Title and content, cut to what every maker's channel takes."""
+    return {"title": cut_units(title, MAX_TITLE_UNITS), "content": cut_units(body, MAX_BODY_UNITS)}
 
 
 def _channels(notification: Notification, options: TpnsOptions) -> dict[str, Any]:

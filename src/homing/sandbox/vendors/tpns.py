@@ -15,7 +15,15 @@ from .tpns_phone import android_notice, apple_notice, way
 from .tpns_rules import AUTHENTICATION, LISTS, PARAMETER, Refused, access_id_of, check_authentication, read_body
 
 PUSH_PATH: Final = "/v3/push/app"
-INNER, TOKEN_FAILS, TOO_OFTEN, NO_TARGET, NO_ACCOUNT, REPEATED = 1008004, 1008029, 1008028, 10010005, 10110008, 10010018
+INNER, TEXT_REFUSED, TOKEN_FAILS, TOO_OFTEN, NO_TARGET, NO_ACCOUNT, REPEATED = (
+    1008004,
+    1008019,
+    1008029,
+    1008028,
+    10010005,
+    10110008,
+    10010018,
+)
 MAX_SEEN = 1000
 
 
@@ -28,6 +36,7 @@ class TpnsApp:
     secret_key: str
     apple: bool
     refuse_repeats: bool
+    blocked: str  # a word that the content-safety service refuses; "" for none
     seen: dict[bytes, int] = field(default_factory=dict)  # body -> when, ms
 
 
@@ -97,6 +106,8 @@ class TpnsSimulator:
             raise Refused(TOO_OFTEN, "over the frequency limit")
         if app.apple != (body["message"].get("ios") is not None):
             raise Refused(PARAMETER, f"the AccessId belongs to an {'iOS' if app.apple else 'Android'} application")
+        if app.blocked and any(app.blocked in (body["message"].get(name) or "") for name in ("title", "content")):
+            raise Refused(TEXT_REFUSED, "the content-safety service refused the text")
         if self._is_repeated(app, request.body):
             raise Refused(REPEATED, "repeated push")
         return self._to_targets(app, body)
@@ -150,14 +161,21 @@ class TpnsSimulator:
     # --- the console
 
     def _app(self, phone: Phone) -> TpnsApp:
-        """``app.vendor`` of the phone may say: apple, refuse_repeats; and for the phone itself: maker."""
+        """``app.vendor`` of the phone may say: apple, refuse_repeats, blocked; and for the phone itself: maker."""
         app = self._apps.get(phone.package)
         if app is None:
-            apple = phone.vendor_settings.get("apple") is True
+            wishes = phone.vendor_settings
+            apple, blocked = wishes.get("apple") is True, wishes.get("blocked")
             access_id = str((1_600_000_000 if apple else 1_500_000_000) + self._world.next_id())
-            repeats = phone.vendor_settings.get("refuse_repeats") is True
-            app = self._apps[phone.package] = TpnsApp(phone.package, access_id, secrets.token_hex(16), apple, repeats)
-            self._by_id[access_id] = app
+            app = TpnsApp(
+                package=phone.package,
+                access_id=access_id,
+                secret_key=secrets.token_hex(16),
+                apple=apple,
+                refuse_repeats=wishes.get("refuse_repeats") is True,
+                blocked=blocked if isinstance(blocked, str) else "",
+            )
+            self._apps[phone.package] = self._by_id[access_id] = app
         return app
 
 
