@@ -366,6 +366,31 @@ def test_answers_without_a_known_code_never_cost_a_token(status, body, kind):
     assert answer(status, body)[0].kind is kind
 
 
+@pytest.mark.parametrize(
+    ("number", "path"), [("80100022", ("payload", "notification", "image")), ("80300013", ("pushOptions", "receiptId"))]
+)
+def test_what_is_refused_for_its_picture_or_its_receipt_goes_out_once_more_without(number, path):
+    cert = certificate(receipt_id="RCP0001")
+    note = notification(wishes=OfflinePushInfo(HarmonyInfo=HarmonyInfo(Image="https://cdn.example.com/a.png")))
+    (request,) = render(note, cert, Target(1, "MA"), Target(2, "MB"))
+    refused = VendorResponse(400, {}, json.dumps(code(number)).encode())
+    (again,) = HARMONY.follow_up(request, refused, cert)
+    expected = json.loads(request.body)
+    holder = expected
+    for name in path[:-1]:
+        holder = holder[name]
+    del holder[path[-1]]
+    assert json.loads(again.body) == expected
+    assert (again.targets, again.headers, again.url) == (request.targets, request.headers, request.url)
+    assert HARMONY.follow_up(again, refused, cert) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", json.dumps(code("80000000")).encode(), json.dumps(code("80100001")).encode()])
+def test_nothing_else_is_sent_again_at_once(body):
+    (request,) = render(notification(), certificate(receipt_id="RCP0001"))
+    assert HARMONY.follow_up(request, VendorResponse(200, {}, body), certificate()) == []
+
+
 def test_the_vendors_wait_is_kept():
     assert answer(503, b"", headers={"retry-after": "7"})[0].retry_after_seconds == 7
 

@@ -247,6 +247,14 @@ async def test_an_offline_phone_gets_what_was_kept_by_group_and_time(console: Co
     assert [item["body"] for item in await console.tray(phone)] == ["new of 3"]
 
 
+async def test_pictures_and_receipts_are_refused_where_the_console_says_so(console: Console) -> None:
+    phone = await console.phone(app={"package": "com.strict", "vendor": {"refuses_images": True, "receipts_broken": True}})
+    image = await console.send(message(phone["token"], image="https://a.example/b.png"))
+    receipt = await console.send(message(phone["token"], options={"receiptId": "RCP1"}))
+    plain = await console.send(message(phone["token"]))
+    assert [answer.json()["code"] for answer in (image, receipt, plain)] == ["80100022", "80300013", "80000000"]
+
+
 async def test_flow_control_is_503_and_other_methods_are_405(console: Console) -> None:
     phone = await console.phone(app={"package": "com.small", "vendor": {"qps": 2}})
     assert [(await console.send(message(phone["token"]))).status_code for _ in range(3)] == [200, 200, 503]

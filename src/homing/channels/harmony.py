@@ -236,6 +236,10 @@ class HarmonyChannel:
         """Section 5: the body's code under every HTTP status, and the reasons that name tokens."""
         return harmony_answers.interpret(request, response, now_ms)
 
+    def follow_up(self, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
+        """The message without its picture or its receipt, where the vendor refuses it for that alone."""
+        return harmony_answers.repaired(request, response)
+
     def read_receipts(self, certificate: Certificate, request: ReceiptRequest, now_ms: int) -> ReceiptAnswer:
         """Section 6, the V2 body."""
         return huawei_receipts.read(request, certificate.options.callback_user, certificate.credentials.callback_key, now_ms)

@@ -29,7 +29,7 @@ BY_CODE: Final[dict[str, tuple[OutcomeKind, str]]] = {
     "80100004": (_REFUSED, ""),
     "80100013": (_REFUSED, ""),
     "80100016": (_REFUSED, "the text contains what the vendor refuses"),
-    "80100022": (_REFUSED, "the picture was not checked by the vendor: send without it"),
+    "80100022": (_REFUSED, "the picture was not checked by the vendor"),
     "80200003": (OutcomeKind.AUTH_EXPIRED, ""),
     "80200005": (OutcomeKind.AUTH_EXPIRED, ""),
     "80200006": (_CREDENTIALS, "the token is disabled by a penalty"),
@@ -45,6 +45,8 @@ BY_CODE: Final[dict[str, tuple[OutcomeKind, str]]] = {
     "80600003": (OutcomeKind.VENDOR_DOWN, ""),
     "81000001": (OutcomeKind.VENDOR_DOWN, ""),
 }
+#: What to leave out before the message is sent again (section 5, codes).
+_REPAIRS: Final = {"80100022": ("payload", "notification", "image"), "80300013": ("pushOptions", "receiptId")}
 _BY_STATUS: Final[dict[int, OutcomeKind]] = {
     400: _REFUSED,
     401: OutcomeKind.AUTH_EXPIRED,
@@ -90,6 +92,20 @@ def interpret(request: VendorRequest, response: VendorResponse, now_ms: int) -> 
     if code == ALL_INVALID:
         return _all_invalid(request.targets, words)
     return [_refused(code, words, request, response, now_ms)] * len(request.targets)
+
+
+def repaired(request: VendorRequest, response: VendorResponse) -> list[VendorRequest]:
+    """The request without the field that the vendor refuses; none where it was left out already, so that this ends."""
+    path = _REPAIRS.get(text(json_object(response.body).get("code")))
+    if path is None:
+        return []
+    body = json_object(request.body)
+    holder = body
+    for name in path[:-1]:
+        holder = holder.get(name, {})
+    if holder.pop(path[-1], None) is None:
+        return []
+    return [msgspec.structs.replace(request, body=msgspec.json.encode(body))]
 
 
 def _partly(targets: Sequence[Target], words: str, request_id: str) -> list[Outcome]:

@@ -36,6 +36,7 @@ RECEIPT_BATCH = 100
 RECEIPT_SECONDS = 0.2  # the vendor names no interval
 
 SUCCESS, PARTIAL, NO_RIGHT, ALL_INVALID, TOO_MANY_TESTS = "80000000", "80100000", "80300002", "80300007", "80300029"
+IMAGE_UNCHECKED, RECEIPTS_BROKEN = "80100022", "80300013"
 _HTTP_STATUS: Final = {SUCCESS: 200, PARTIAL: 200, ALL_INVALID: 200, AUTH_WRONG: 401, JWT_EXPIRED: 401, "81000001": 500}
 
 
@@ -51,6 +52,8 @@ class HarmonyApp:
     receipts_url: str
     receipts_user: str
     receipts_key: str
+    refuses_images: bool = False  # picture risk control is on, and knows no picture
+    receipts_broken: bool = False  # the certificate of the receipt address has expired
 
 
 @dataclass(slots=True, eq=False)
@@ -144,6 +147,7 @@ class HarmonySimulator:
         if request.headers.get("push-type") != "0":
             raise Refused(PARAMETER, "the push-type header must be 0 for a notification")
         body = read_body(request.body)
+        _check_console(app, body)
         tokens: list[str] = body["target"]["token"]
         if self._world.faults.take(self.name, "quota") is not None or not app.bucket.take(len(tokens)):
             return self._answer("81000001", "Flow control: the QPS of the app is over its quota", status=503)
@@ -236,7 +240,7 @@ class HarmonySimulator:
         return app
 
     def _new_app(self, phone: Phone) -> HarmonyApp:
-        """``app.vendor`` of the phone may say: rights, marketing_cap, qps, receipts_url (and uris, actions: the ability's skills)."""
+        """``app.vendor`` of the phone may say: rights, marketing_cap, qps, receipts_url, refuses_images, receipts_broken; uris, actions."""
         wishes = phone.vendor_settings
         rights, qps, cap = wishes.get("rights"), wishes.get("qps"), wishes.get("marketing_cap")
         receipts_to = self._world.receipts_to
@@ -249,6 +253,8 @@ class HarmonySimulator:
             receipts_url=str(wishes.get("receipts_url") or (f"{receipts_to}/{self.name}" if receipts_to else "")),
             receipts_user="sandbox",
             receipts_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+            refuses_images=wishes.get("refuses_images") is True,
+            receipts_broken=wishes.get("receipts_broken") is True,
         )
 
     def _request_id(self) -> str:
@@ -259,6 +265,14 @@ class HarmonySimulator:
         good = code in (SUCCESS, PARTIAL)
         reason = "" if code == SUCCESS else f"{code} {message}"
         return json_response(status or _HTTP_STATUS.get(code, 400), value, accepted=good, reason=reason)
+
+
+def _check_console(app: HarmonyApp, body: dict[str, Any]) -> None:
+    """What the console's settings refuse. Raises Refused."""
+    if app.refuses_images and body["payload"]["notification"].get("image"):
+        raise Refused(IMAGE_UNCHECKED, "the picture was not checked by risk control")
+    if app.receipts_broken and (body.get("pushOptions") or {}).get("receiptId"):
+        raise Refused(RECEIPTS_BROKEN, "the certificate of the receipt address has expired")
 
 
 def _on_event(reply: Callable[[Phone, int], None], event: PhoneEvent, phone: Phone, _notice: Notice, reason: str) -> None:
