@@ -289,6 +289,8 @@ The usual process and Python collectors are there too (`process_resident_memory_
 
 - `homing_lane_queued` that stays high while `homing_lane_in_flight` is low: the vendor is down, throttles, or the
   certificate is paused. `homing cert check` tells which.
+- `homing_lane_stopped_until_seconds > time()`: the app's daily quota at that vendor is used up, and that certificate's class
+  rests until then. `homing quota` shows the counts.
 - `rate(homing_vendor_outcomes_total{{outcome="credentials_refused"}}[5m]) > 0`: a certificate needs a person.
 - `rate(homing_vendor_outcomes_total{{outcome="token_dead"}}[1h])` far above its usual share: the tokens and the certificate
   belong to different apps, or the app was re-signed.

@@ -35,6 +35,7 @@ GROUPS: dict[str, Group] = {
     "channels": Group("channels_command", "show what each vendor can do, and its limits"),
     "tokens": Group("tokens_commands", "bring existing push tokens in"),
     "push": Group("push_commands", "list pushes and try them again"),
+    "quota": Group("quota_command", "show what was sent today and which lanes wait"),
     "usersig": Group("usersig_command", "print a UserSig"),
     "explain": Group("explain_command", "tell why a message arrived, or why not"),
     "render": Group("render_command", "show the vendor requests of a message without sending it"),

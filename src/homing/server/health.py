@@ -15,6 +15,7 @@ from starlette.routing import Route
 from homing import __version__
 from homing.services.counters import Counters
 from homing.services.hub import Hub
+from homing.services.quotas import Quotas
 from homing.store.engine import Query, StoreBusy, Tx
 
 _PING = Query("health.ping", "SELECT 1")
@@ -23,9 +24,10 @@ _PING = Query("health.ping", "SELECT 1")
 class HubCollector(Collector):
     """Reads the node's counters when Prometheus asks."""
 
-    def __init__(self, hub: Hub, counters: Counters) -> None:
+    def __init__(self, hub: Hub, counters: Counters, quotas: Quotas | None = None) -> None:
         self._hub = hub
         self._counters = counters
+        self._quotas = quotas
 
     def collect(self) -> Iterator[Metric]:
         counters = self._counters
@@ -48,17 +50,37 @@ class HubCollector(Collector):
             flying.add_metric([str(sdkappid), str(business_id), name], in_flight)
         yield queued
         yield flying
+        yield from self._quota_gauges()
         bus = self._hub.bus.counters
         hints = CounterMetricFamily("homing_bus_deliveries", "Hints on the bus, by fate", labels=["fate"])
         hints.add_metric(["delivered"], bus.delivered)
         hints.add_metric(["dropped"], bus.dropped)
         yield hints
 
+    def _quota_gauges(self) -> Iterator[Metric]:
+        labels = ["sdkappid", "business_id", "class"]
+        accepted = GaugeMetricFamily(
+            "homing_quota_accepted", "Pushes that the vendor accepted in its present day, by lane, of all nodes", labels=labels
+        )
+        stopped = GaugeMetricFamily(
+            "homing_lane_stopped_until_seconds",
+            "Unix time until which a spent daily quota stops a lane; only for stopped ones",
+            labels=labels,
+        )
+        for lane in self._quotas.lanes if self._quotas is not None else ():
+            values = [str(lane.sdkappid), str(lane.business_id), lane.notification_class]
+            accepted.add_metric(values, lane.accepted)
+            if lane.stopped_until_ms:
+                stopped.add_metric(values, lane.stopped_until_ms / 1000)
+        yield accepted
+        yield stopped
+
 
 def health_routes(hub: Hub, counters: Counters) -> list[Route]:
     """``/healthz``, ``/readyz`` and ``/metrics``."""
     registry = CollectorRegistry()
-    registry.register(HubCollector(hub, counters))
+    quotas = Quotas(hub.database, hub.clock)
+    registry.register(HubCollector(hub, counters, quotas))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
 
@@ -72,6 +94,7 @@ def health_routes(hub: Hub, counters: Counters) -> list[Route]:
         return _json(200 if ready else 503, {"ready": ready, "database": database, "bus": bus, "migrations": "ok"})
 
     async def metrics(_: Request) -> Response:
+        await quotas.refresh()
         return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

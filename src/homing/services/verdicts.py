@@ -18,12 +18,12 @@ from homing.store.dead_tokens import DeadToken
 
 from .jobs import Answered, Authority, Job
 from .recorder import MAX_ANSWER_CHARS, Entry, Recorder
+from .vendor_days import utc_offset_minutes
 
 log = structlog.get_logger()
 
 #: How long one accepted push vouches for a certificate when the vendor refuses a whole request.
 RECENTLY_SECONDS = 600.0
-VENDOR_UTC_OFFSET_MINUTES = 480
 MAX_DETAIL_CHARS = 500
 _SUPERSEDED = Step("fail", PushState.CANCELLED, Reason.SUPERSEDED)
 
@@ -48,7 +48,7 @@ class Verdicts:
         self._policy = policy
         self._on_outcome = on_outcome
         self._ok_at: dict[tuple[int, int], float] = {}
-        self._days: tuple[int, str] = (0, "")
+        self._days: dict[int, tuple[int, str]] = {}  # by the vendor's UTC offset: the minute of the last look, and the day
         self._tasks: set[asyncio.Task[None]] = set()
 
     def answered(
@@ -86,9 +86,9 @@ class Verdicts:
         if not again_at_once:
             entry.record = self._record(job, step, outcome, now_ms)
         if step.kind == "done":
-            entry.count = (*lane, self._day(now_ms), 1)
+            entry.count = (*lane, self._day(certificate, now_ms), 1)
         if step.stop_lane_until_ms is not None:
-            entry.stop = (*lane, self._day(now_ms), step.stop_lane_until_ms)
+            entry.stop = (*lane, self._day(certificate, now_ms), step.stop_lane_until_ms)
         if step.drop_token:
             dead_since_ms = outcome.dead_since_ms or job.created_at_ms
             entry.drop = DeadToken(job.device_id, certificate.sdkappid, job.token, dead_since_ms, outcome.code, job.push_id)
@@ -115,7 +115,7 @@ class Verdicts:
             job.expires_at_ms,
             self._random(),
             self._policy,
-            day_end_ms(now_ms, VENDOR_UTC_OFFSET_MINUTES),
+            day_end_ms(now_ms, utc_offset_minutes(certificate.channel)),
             now - self._ok_at.get(key, -RECENTLY_SECONDS) < RECENTLY_SECONDS,
             job.refreshed,
         )
@@ -193,8 +193,9 @@ class Verdicts:
             answer,
         )
 
-    def _day(self, now_ms: int) -> str:
-        minute = now_ms // 60_000
-        if self._days[0] != minute:
-            self._days = (minute, day_of(now_ms, VENDOR_UTC_OFFSET_MINUTES))
-        return self._days[1]
+    def _day(self, certificate: Certificate, now_ms: int) -> str:
+        offset, minute = utc_offset_minutes(certificate.channel), now_ms // 60_000
+        known = self._days.get(offset)
+        if known is None or known[0] != minute:
+            known = self._days[offset] = (minute, day_of(now_ms, offset))
+        return known[1]
