@@ -88,4 +88,4 @@ def _badge(phone: Phone, badge: dict[str, Any]) -> tuple[int | None, int | None]
         return None, None
     if badge.get("setNum") is not None:
         return badge["setNum"], None
-    return None, badge.get("addNum") or 1
+    return None, badge.get("addNum", 1)

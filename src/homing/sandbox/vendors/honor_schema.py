@@ -57,7 +57,7 @@ def ttl_ms(value: str | None) -> int:
     return 86_400_000 if value is None else int(value[:-1]) * 1000
 
 
-_HTTPS: Final = text(pattern=r"https://\S+", words="an https address")
+_HTTPS: Final = text(pattern=r"(https://\S+)?", words="an https address")  # libraries send an unset one as an empty text
 _WHEN: Final = text(pattern=r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z", words="a time, as in 2014-10-02T15:01:23.045123456Z")
 _BUTTON: Final = mapping(
     {
@@ -80,7 +80,7 @@ _NOTIFICATION: Final[dict[str, Check]] = {
     "bigBody": text(),
     "when": _WHEN,
     "buttons": array(_BUTTON, 3),
-    "badge": mapping({"badgeClass": text(), "addNum": integer(1, 99), "setNum": integer(0, 99)}),
+    "badge": mapping({"badgeClass": text(), "addNum": integer(0, 99), "setNum": integer(0, 99)}),
     "notifyId": integer(-1, 2**31 - 1),
     "tag": text(),
     "group": text(),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from ..base import SimRequest
-from ..json_fields import Check, WrongField, boolean, integer, mapping, one_of, switch, text
+from ..json_fields import Check, WrongField, integer, mapping, one_of, switch, text
 
 PARAMETER, SIGNATURE, BAD_APP, EMPTY = "1005", "1006", "110000", "110004"
 
@@ -61,8 +61,10 @@ def split_targets(value: str) -> list[str]:
 
 
 def _bytes_up_to(limit: int) -> Check:
+    """Texts up to so many bytes. The vendor's own library sends what is not set as an empty text."""
+
     def check(path: str, value: Any) -> None:
-        text(least=1)(path, value)
+        text()(path, value)
         if len(value.encode("utf-8", "surrogatepass")) > limit:
             raise WrongField("value", path, f"is over {limit} bytes")
 
@@ -74,7 +76,19 @@ def _callback_type(path: str, value: Any) -> None:
     one_of("1", "2", "3")(path, value) if isinstance(value, str) else integer(1, 3)(path, value)
 
 
-_TIME: Final = text(pattern=r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", words="yyyy-MM-dd HH:mm:ss")
+_TIME: Final = text(pattern=r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})?", words="yyyy-MM-dd HH:mm:ss")
+_VIP: Final = mapping(
+    {
+        "subtitle": text(limit=16),
+        "pullDownTop": switch,
+        "timeTop": integer(0, 7200),
+        "notGroup": switch,
+        "titleColor": one_of("", "#206CFF", "#E42D22"),
+        "backgroundImgUrl": text(),
+        "smallIconUrl": text(),
+        "bigIconUrl": text(),
+    }
+)
 _MESSAGE: Final = mapping(
     {
         "noticeBarInfo": mapping(
@@ -83,6 +97,7 @@ _MESSAGE: Final = mapping(
                 "noticeBarType": one_of(0, 2),  # 1, the picture, was switched off on 2022-05-27
                 "title": text(least=1, limit=32),
                 "content": text(least=1, limit=100),
+                "noticeBarImgUrl": text(limit=0),
             },
             ("title", "content"),
         ),
@@ -104,12 +119,13 @@ _MESSAGE: Final = mapping(
                 "fixDisplay": switch,
                 "fixStartDisplayTime": _TIME,
                 "fixEndDisplayTime": _TIME,
-                "fixSpeed": boolean,
+                "fixSpeed": switch,
                 "fixSpeedRate": integer(0, 100_000),
                 "notificationType": mapping({"vibrate": switch, "lights": switch, "sound": switch}),
                 "notifyKey": text(pattern=r"[0-9A-Za-z_-]{0,8}", words="up to 8 of 0-9 A-Z a-z _ -"),
             }
         ),
+        "vipInfo": _VIP,
         "extra": mapping(
             {"callback": _bytes_up_to(MAX_CALLBACK_BYTES), "callback.param": _bytes_up_to(MAX_PARAM_BYTES), "callback.type": _callback_type}
         ),
@@ -155,5 +171,5 @@ def _check_rest(message: dict[str, Any]) -> None:
     if time.get("offLine") and time.get("validTime") is None:
         raise Refused(PARAMETER, "messageJson.pushTimeInfo.validTime is required with offLine 1")
     callback = (message.get("extra") or {}).get("callback")
-    if callback is not None and not callback.startswith(("http://", "https://")):
+    if callback and not callback.startswith(("http://", "https://")):
         raise Refused(PARAMETER, "messageJson.extra.callback must be an http(s) address")

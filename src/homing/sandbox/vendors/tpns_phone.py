@@ -83,7 +83,8 @@ def apple_notice(body: dict[str, Any], phone: Phone, push_id: str) -> Notice:
     message = body["message"]
     aps = message["ios"]["aps"]
     custom = message["ios"].get("custom_content") or message["ios"].get("custom") or ""
-    badge = aps.get("badge_type", -1)
+    badge, sound = aps.get("badge_type", -1), aps.get("sound")
+    sound = sound.get("name") if isinstance(sound, dict) else sound
     return Notice(
         vendor="tpns",
         message_id=push_id,
@@ -92,8 +93,8 @@ def apple_notice(body: dict[str, Any], phone: Phone, push_id: str) -> Notice:
         body=message.get("content") or "",
         extras={"custom": custom} if custom else {},
         data_only=body["message_type"] == "message",
-        sound=aps.get("sound") or None,
-        silent=not aps.get("sound"),
+        sound=sound or None,
+        silent=not sound,
         badge=badge if badge >= 0 else None,
         badge_add=1 if badge == -2 else None,
         image=message.get("xg_media_resources") or "",

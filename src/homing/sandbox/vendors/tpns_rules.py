@@ -110,11 +110,24 @@ _ANDROID: Final[dict[str, Check]] = {
     "action": _ACTION,
     "custom_content": _json_text,
 }
+
+
+def _sound(path: str, value: Any) -> None:
+    """A file's name, or the object of a critical alert."""
+    (mapping({"critical": integer(0, 1), "name": text(), "volume": _number}) if isinstance(value, dict) else text())(path, value)
+
+
+def _number(path: str, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise WrongField("type", path, "must be a number")
+
+
 _APS: Final[dict[str, Check]] = {
     "alert": mapping(None),
     "badge_type": integer(-2, 2**31 - 1),
     "category": text(),
-    "sound": text(),
+    "sound": _sound,
+    "thread-id": text(),
     "mutable-content": integer(0, 1),
     "interruption-level": one_of("passive", "active", "time-sensitive", "critical"),
     "content-available": integer(0, 1),
@@ -154,6 +167,18 @@ _TOP: Final = mapping(
         "group_id": text(limit=25),
         "seq": integer(0, 2**63 - 1),
         "platform": text(),
+        # Mass pushes', and what older libraries always send along
+        "collapse_id": integer(0, 2**63 - 1),
+        "send_time": text(),
+        "loop_param": mapping(None),
+        "loop_times": integer(0, 1000),
+        "loop_interval": integer(0, 1000),
+        "push_speed": integer(1000, 50_000),
+        "tag_rules": array(mapping(None), 100),
+        "tag_list": mapping(None),
+        "upload_id": integer(0, 2**63 - 1),
+        "push_id": text(),
+        "stat_tag": text(),
     },
     ("audience_type", "message_type", "message"),
 )
