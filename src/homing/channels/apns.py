@@ -392,7 +392,7 @@ class _Job(msgspec.Struct, frozen=True):
             aps["thread-id"] = notification.conversation_id
         if options.category:
             aps["category"] = options.category
-        if wishes.MutableContent == 1 or options.mutable_content or content.image:
+        if wishes.MutableContent == 1 or options.mutable_content or content.image or notification.wake_up:
             aps["mutable-content"] = 1
         level = wishes.InterruptionLevel if wishes.InterruptionLevel in _INTERRUPTION_LEVELS else options.interruption_level
         if level:

@@ -323,6 +323,9 @@ def _message(notification: Notification, content: Content, options: FcmOptions, 
         data["msg_id"] = notification.msg_id
         data["push_id"] = ""
         data["conv"] = notification.conversation_id
+    if notification.wake_up:  # data alone, so that the app's own code runs and decrypts what it fetches
+        android["priority"] = "high"
+        return {options.address: "", "data": data, "android": android}
     shown = _shown(notification, options, action)
     texts = {"title": content.title, "body": content.body}
     if content.image:

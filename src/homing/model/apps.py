@@ -32,6 +32,7 @@ class AppSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     terminal_policy: TerminalPolicy = TerminalPolicy.PER_PLATFORM
     notification_mode: NotificationMode = NotificationMode.PER_MESSAGE
     hide_content: bool = False
+    wake_up_only: bool = False  # the notification carries identifiers alone: for apps that encrypt end to end
     keep_days: int = 7  # how long a device that is gone but not logged out still gets pushes
     ack_timeout_ms: int = 3000  # how long a foreground device may take to acknowledge
     language: str = "zh"  # of placeholder texts when the device reported none

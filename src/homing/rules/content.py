@@ -13,9 +13,9 @@ from homing.model.clock import id_time_ms
 from homing.model.devices import Platform
 from homing.model.messages import Element, Message, MessageFlags
 from homing.model.notification import Notification
-from homing.model.push_info import NO_WISHES, OfflinePushInfo
+from homing.model.push_info import NO_WISHES, AndroidInfo, ApnsInfo, HarmonyInfo, OfflinePushInfo
 
-from .elements import CUSTOM, describable, element_text, new_message, push_text, text_of
+from .elements import CUSTOM, describable, element_text, new_message, new_message_title, push_text, text_of
 from .offline_message import CHAT, ONE_TO_ONE, container_json
 from .text import clean, cut_bytes
 
@@ -25,6 +25,8 @@ __all__ = ["compose", "describable", "element_text", "push_text"]
 MAX_EXT_CONTENT_BYTES = 256
 
 _APPLE = frozenset({Platform.IOS, Platform.IPAD})
+_IMPORTANCES = frozenset({"LOW", "NORMAL", "HIGH"})
+_INTERRUPTION_LEVELS = frozenset({"passive", "active", "time-sensitive", "critical"})
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 _MASK31 = 0x7FFF_FFFF
 _NO_UNREAD = MessageFlags.NO_UNREAD.value  # plain integers: this runs for every push
@@ -51,11 +53,11 @@ def compose(
     language = language or settings.language
     wishes = info if info != NO_WISHES else _wishes_of_custom(elements)
     apple = platform in _APPLE
-    body = new_message(language) if settings.hide_content else _body(wishes, elements, language)
-    ext = wishes.Ext or _default_ext(message, nick, body)
-    if settings.hide_content:
-        wishes = _without_content(wishes)
-    title, body = _headline(wishes, body, _line(nick), message.from_account, default_title, apple=apple)
+    if settings.wake_up_only:
+        title = "" if apple else _line(default_title) or new_message_title(language)
+        body, ext, wishes = new_message(language), "", _closed_choices(wishes)
+    else:
+        title, body, ext, wishes = _words(message, elements, wishes, nick, settings, language, default_title, apple=apple)
     conversation_id = f"c2c_{message.from_account}"
     notify_id, collapse_id = _identity(message, conversation_id, settings.notification_mode)
     return Notification(
@@ -70,7 +72,27 @@ def compose(
         expires_at_ms=min(message.expires_at_ms, _accepted_at_ms(message) + settings.default_ttl_seconds * 1000),
         badge=None if message.flags & _NO_UNREAD or _badge_refused(wishes, platform) else badge,
         subtitle=_line(wishes.ApnsInfo.SubTitle),
+        wake_up=settings.wake_up_only,
     )
+
+
+def _words(
+    message: Message,
+    elements: Sequence[Element],
+    wishes: OfflinePushInfo,
+    nick: str,
+    settings: AppSettings,
+    language: str,
+    default_title: str,
+    *,
+    apple: bool,
+) -> tuple[str, str, str, OfflinePushInfo]:
+    """Title, body, ext and the wishes that are left when the app hides the content."""
+    body = new_message(language) if settings.hide_content else _body(wishes, elements, language)
+    ext = wishes.Ext or _default_ext(message, nick, body)
+    if settings.hide_content:
+        wishes = _without_content(wishes)
+    return *_headline(wishes, body, _line(nick), message.from_account, default_title, apple=apple), ext, wishes
 
 
 def _accepted_at_ms(message: Message) -> int:
@@ -128,6 +150,31 @@ def _without_content(wishes: OfflinePushInfo) -> OfflinePushInfo:
         ApnsInfo=replace(wishes.ApnsInfo, Title="", SubTitle="", Image=""),
         HarmonyInfo=replace(wishes.HarmonyInfo, Image=""),
     )
+
+
+def _closed_choices(wishes: OfflinePushInfo) -> OfflinePushInfo:
+    """The wishes that choose from a list of the vendor's. Everything that can hold words goes, names of sounds and channels too."""
+    android, apple = wishes.AndroidInfo, wishes.ApnsInfo
+    return OfflinePushInfo(
+        PushFlag=wishes.PushFlag,
+        AndroidInfo=AndroidInfo(
+            HuaWeiImportance=_one_of(android.HuaWeiImportance, _IMPORTANCES),
+            OPPONotifyLevel=android.OPPONotifyLevel,
+            VIVOClassification=android.VIVOClassification,
+            HonorImportance=_one_of(android.HonorImportance, _IMPORTANCES),
+            MeiZuNoticeMsgType=android.MeiZuNoticeMsgType,
+        ),
+        ApnsInfo=ApnsInfo(
+            BadgeMode=apple.BadgeMode,
+            InterruptionLevel=_one_of(apple.InterruptionLevel, _INTERRUPTION_LEVELS),
+            ContentAvailable=apple.ContentAvailable,
+        ),
+        HarmonyInfo=HarmonyInfo(BadgeMode=wishes.HarmonyInfo.BadgeMode),
+    )
+
+
+def _one_of(value: str, choices: frozenset[str]) -> str:
+    return value if value in choices else ""
 
 
 def _badge_refused(wishes: OfflinePushInfo, platform: str) -> bool:

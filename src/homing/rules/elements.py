@@ -22,6 +22,7 @@ PLACEHOLDERS: dict[str, tuple[str, str]] = {
     "TIMRelayElem": ("[聊天记录]", "[Chat history]"),
 }
 _NEW_MESSAGE = ("你收到一条新消息", "You have a new message")
+_NEW_MESSAGE_TITLE = ("新消息", "New message")
 
 
 def is_chinese(language: str) -> bool:
@@ -32,6 +33,11 @@ def is_chinese(language: str) -> bool:
 def new_message(language: str) -> str:
     """What is shown when the content is hidden, or when there are no words for it."""
     return _NEW_MESSAGE[0 if is_chinese(language) else 1]
+
+
+def new_message_title(language: str) -> str:
+    """The title of a notification that says nothing, where vendors demand a title."""
+    return _NEW_MESSAGE_TITLE[0 if is_chinese(language) else 1]
 
 
 def element_text(element: Element, language: str) -> str:
