@@ -515,6 +515,39 @@ def test_no_data_in_an_answer_breaks_the_reading(data):
     assert len(outcomes) == 2
 
 
+# --- repairs
+
+
+def after_67(request: VendorRequest, body: Any) -> list[VendorRequest]:
+    return OPPO.follow_up(request, VendorResponse(200, {}, json.dumps(body).encode()), certificate())
+
+
+def test_a_refused_class_is_sent_less_loud_and_then_without_a_category():
+    (request,) = render(notification(body="在吗? 1+1=2&ok"), certificate(category="IM", notify_level=16))
+    (second,) = after_67(request, {"code": 67})
+    (third,) = after_67(second, {"code": 67})
+    first, less, least = (form(r)["message"]["notification"] for r in (request, second, third))
+    assert (less["category"], less["notify_level"]) == ("IM", 2)
+    assert not {"category", "notify_level"} & set(least)
+    assert {k: v for k, v in first.items() if k in least} == least
+    assert form(third)["auth_token"] == "t0+ken"
+    assert after_67(third, {"code": 67}) == []
+
+
+def test_a_batch_is_repaired_only_where_each_message_was_refused_for_its_class():
+    (request,) = render(notification(), certificate(category="IM"), TARGET, Target(78, OTHER))
+    refused = {"registrationId": ID, "errorCode": 67}
+    (again,) = after_67(request, {"code": 0, "data": [refused, {**refused, "registrationId": OTHER}]})
+    assert again.targets == request.targets
+    assert all("category" not in m["notification"] for m in form(again)["messages"])
+    assert after_67(request, {"code": 0, "data": [refused, {"registrationId": OTHER, "messageId": "m"}]}) == []
+
+
+@pytest.mark.parametrize("body", [{"code": 0, "data": []}, {"code": 54}, {"code": 0, "data": [7]}, [], "x"])
+def test_other_answers_are_not_followed(body):
+    assert after_67(render(notification(), certificate(category="IM"))[0], body) == []
+
+
 # --- receipts
 
 

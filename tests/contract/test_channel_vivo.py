@@ -232,8 +232,8 @@ def test_receipts_have_an_id_or_a_url_and_never_both():
     assert "callback.param" not in sent(notification(msg_id="m" * 63), receipt_id="7")["extra"]
 
 
-def test_the_badge_is_raised_only_where_the_message_counts():
-    assert "addBadge" not in sent(notification(badge=None))
+def test_the_badge_is_raised_by_one_unless_that_is_switched_off():
+    assert sent(notification(badge=None))["addBadge"] is True
     assert "addBadge" not in sent(notification(), add_badge=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -20,11 +21,11 @@ RECEIVERS = 25
 RETYPE = Query("test.two_steps", "UPDATE certificate SET channel = ?")
 
 
-async def prepare(pipeline: Any, certificate: Certificate) -> None:
+async def prepare(pipeline: Any, certificate: Certificate, rate: float = 1e6) -> None:
     """``RECEIVERS`` accounts with one offline device each, behind a certificate of the vendor with two steps."""
     channel = CHANNELS["vivo"]
     credentials = channel.credentials_type(app_id="10004", app_key="key", app_secret="secret-of-16-chars")
-    options = channel.options_type(category="IM", list_from=20, requests_per_second=1e6)  # the clock stands still
+    options = channel.options_type(category="IM", list_from=20, requests_per_second=rate)  # the clock stands still
     pipeline.authority.certificate = Certificate(certificate.sdkappid, certificate.business_id, "vivo", "", credentials, options)
 
     async def work(tx: Tx) -> None:
@@ -136,3 +137,19 @@ async def test_a_second_step_that_fails_is_tried_again_from_the_first(pipeline: 
     assert {push[1] for push in (await pipeline.pushes())[1:]} == {PushState.ACCEPTED}
     lists = [json.loads(r.body)["requestId"] for r in pipeline.vendor.requests if r.url.endswith("pushToList")]
     assert lists[0] == lists[1]  # the vendor knows the repeat by it
+
+
+async def test_a_rate_in_phones_makes_the_next_request_wait_for_all_of_a_batch(pipeline: Any, certificate: Certificate) -> None:
+    await prepare(pipeline, certificate, rate=100)
+    pipeline.clock.advance(seconds=60)
+    await to_all(pipeline)
+    await pipeline.vendor.received(2)  # a tenth of a second's worth is there at once, and the rest is owed
+    await pipeline.pushes()
+    await pipeline.send("一会儿", to="u1")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await pipeline.vendor.received(3)
+    for _ in range(5):
+        pipeline.clock.advance(ms=100)
+        await pipeline.turn()
+    await pipeline.vendor.received(3)

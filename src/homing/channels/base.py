@@ -60,6 +60,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     custom_sound: bool = False
     badge: bool = False
     badge_option: str = ""  # the certificate option without which no badge is shown; receivers then share a request
+    badge_by_one: bool = False  # the vendor takes no number and raises the badge by one: receivers share a request
     channel_id: bool = False
     classes: bool = False
     image: bool = False
@@ -73,6 +74,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     login_token_seconds: int | None = None  # None: no log-in
     http_version: str = "1.1/2"
     requests_per_second: float | None = None  # the vendor's documented default; None: none documented
+    rate_counts_devices: bool = False  # that rate is counted in phones, however many a request has
     max_in_flight: int = 100
     app_quota: bool = False  # the vendor counts an app's notifications a day and refuses the rest: the lane stops until its midnight
     daily_public: int | None = None  # public notifications of an app and day that the smallest app has; None: not published

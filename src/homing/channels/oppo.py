@@ -14,10 +14,11 @@ from homing.channels import oppo_receipts
 from homing.channels.answers import ext_text, integer, json_object, text
 from homing.channels.base import Capabilities, FieldProblem
 from homing.channels.content import cleaned
-from homing.channels.oppo_answers import TOKEN, outcomes, refusal
+from homing.channels.oppo_answers import TOKEN, class_refused, outcomes, refusal
 from homing.channels.oppo_checks import problems
 from homing.channels.oppo_fields import OppoCredentials, OppoOptions
 from homing.channels.oppo_message import MAX_LONG_BODY, MAX_PARAMETERS, MAX_TITLE, MAX_TTL_SECONDS, OURS, Job, Prepared
+from homing.channels.oppo_repairs import quieter
 from homing.channels.statics import Statics
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
@@ -44,6 +45,8 @@ class OppoChannel:
     capabilities: Capabilities = Capabilities(
         batch_size=_BATCH,
         click_actions=("launcher", "page", "web"),
+        badge=True,
+        badge_option="badge",
         channel_id=True,
         classes=True,
         title_limit=MAX_TITLE,
@@ -54,6 +57,7 @@ class OppoChannel:
         receipts=True,
         login_token_seconds=_GRANT_SECONDS,
         requests_per_second=5000,
+        rate_counts_devices=True,
         app_quota=True,
         daily_public=100_000,
         device_daily_public=2,
@@ -117,6 +121,11 @@ class OppoChannel:
     def interpret(self, request: VendorRequest, response: VendorResponse, now_ms: int) -> list[Outcome]:
         """Section 5."""
         return outcomes(request, response, now_ms)
+
+    def follow_up(self, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
+        """Code 67: the same messages, less loud, then without a category (section 5)."""
+        body = quieter(request.body) if class_refused(response) else b""
+        return [msgspec.structs.replace(request, body=body)] if body else []
 
     def read_receipts(self, certificate: Certificate, request: ReceiptRequest, now_ms: int) -> ReceiptAnswer:
         """Section 7. There is no signature: the receipt path is the secret."""

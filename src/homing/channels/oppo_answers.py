@@ -44,6 +44,7 @@ _BY_CODE: Final[dict[int, OutcomeKind]] = {
     59: _REFUSED,
     67: OutcomeKind.CLASS_REFUSED,
 }
+_CLASSIFICATION: Final = 67
 _OTHER_REGION: Final = "the token belongs to another region: add a certificate of that region for it"
 
 
@@ -58,6 +59,15 @@ def outcomes(request: VendorRequest, response: VendorResponse, now_ms: int) -> l
     if code in {10000, 41} and len(targets) == 1:
         return [_about_token(code, words, targets[0].token, request.context)]
     return [refusal(response, now_ms)] * len(targets)
+
+
+def class_refused(response: VendorResponse) -> bool:
+    """Whether the class is what the whole request, or each message in it, was refused for."""
+    answer = json_object(response.body)
+    code, data = _code(answer.get("code")), answer.get("data")
+    if code == 0 and isinstance(data, list) and data:
+        return all(isinstance(item, dict) and _code(item.get("errorCode")) == _CLASSIFICATION for item in data)
+    return code == _CLASSIFICATION
 
 
 def region_of(token: str) -> str:

@@ -57,6 +57,7 @@ class VivoChannel:
         batch_size=_BATCH,
         click_actions=("launcher", "page", "web"),
         badge=True,
+        badge_by_one=True,
         classes=True,
         title_limit=MAX_TITLE,
         body_limit=MAX_BODY,
@@ -66,6 +67,11 @@ class VivoChannel:
         receipts=True,
         login_token_seconds=_GRANT_SECONDS,
         requests_per_second=3000,
+        rate_counts_devices=True,
+        app_quota=True,
+        daily_public=20_000,
+        daily_private=200_000,
+        device_daily_public=2,
     )
     credentials_type: type[msgspec.Struct] = VivoCredentials
     options_type: type[msgspec.Struct] = VivoOptions

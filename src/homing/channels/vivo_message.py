@@ -86,7 +86,7 @@ class Job(msgspec.Struct, frozen=True):
         ttl = min(max(notification.ttl_seconds(self.now_ms), MIN_TTL_SECONDS), MAX_TTL_SECONDS)
         body = self.prepared.fixed | {"title": title, "content": content, "timeToLive": ttl}
         body |= {"notifyId": notification.notify_id & 0x7FFFFFFF or 1} | self.classified()
-        if self.options.add_badge and notification.badge is not None:
+        if self.options.add_badge:
             body["addBadge"] = True
         if custom := self.custom(push_id):
             body["clientCustomMap"] = custom

@@ -35,6 +35,8 @@ CAPACITY = 2_000
 STRIDE = 64
 #: A pause shorter than this keeps the batch in memory; a longer one gives it back.
 PATIENCE_SECONDS = 5.0
+#: How long a lane sleeps at most while it owes its budget; a bucket holds a tenth of a second.
+OWING_SECONDS = 0.05
 
 Answer = VendorResponse | TransportFailure
 
@@ -77,6 +79,7 @@ class Lane:
         self._badgeless = False
         self._budgets = budgets
         self._budget: Budget = UNLIMITED
+        self._rate = 0.0
         self._permits = 0  # taken from the budget and not used yet; negative: used in advance
         self._wake_up = self._pump_soon
         self._breaker = CircuitBreaker()
@@ -120,11 +123,13 @@ class Lane:
         if not changed or certificate is None or channel is None:
             return
         capabilities, options = channel.capabilities, certificate.options
-        shows_badge = capabilities.badge and (not capabilities.badge_option or bool(getattr(options, capabilities.badge_option)))
+        shows_number = capabilities.badge and not capabilities.badge_by_one
+        shows_badge = shows_number and (not capabilities.badge_option or bool(getattr(options, capabilities.badge_option)))
         self._badgeless = capabilities.batch_size > 1 and not shows_badge
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
         rate = options.requests_per_second or capabilities.requests_per_second or 0.0
+        self._rate = rate
         self._budget = self._budgets.of(certificate.sdkappid, certificate.business_id, rate)
 
     def stop_until(self, until_ms: int) -> None:
@@ -227,7 +232,9 @@ class Lane:
             return -1.0
         now = self._clock.monotonic()
         while self._permits < 1:
-            wait = self._budget.take(now, len(self._queue) - 1, self._wake_up)
+            wait = self._budget.take(now, max(len(self._queue) - 1, -self._permits), self._wake_up)
+            if wait > 0:  # many permits are owed: not a timer for each of them
+                return max(wait, min(-self._permits / self._rate, OWING_SECONDS))
             if wait:
                 return wait
             self._permits += 1
@@ -328,7 +335,7 @@ class Lane:
 
     def _submit(self, request: VendorRequest, jobs: list[Job]) -> None:
         self.in_flight += 1
-        self._permits -= 1
+        self._permits -= self._cost(request)
         self._quiet.clear()
         self._sent.update(job.push_id for job in jobs)
         started_ms, started = self._clock.now_ms(), self._clock.monotonic()
@@ -340,6 +347,11 @@ class Lane:
             self._on_answer(request, jobs, answer, (started_ms, latency_ms), (grant, certificate))
 
         self._sender.submit(request, self._pool(), answered, reconnect=reconnect)
+
+    def _cost(self, request: VendorRequest) -> int:
+        """Permits that a request needs; one for many phones is paid for afterwards, so that it is slow and never stuck."""
+        assert self.channel is not None
+        return max(1, len(request.targets)) if self.channel.capabilities.rate_counts_devices else 1
 
     def _pool(self) -> str:
         certificate = self.certificate
@@ -388,6 +400,7 @@ class Lane:
             following = follow_ups(channel, request, answer, certificate)
             if following:
                 self._note_health(outcomes[0])
+                self._permits += self._cost(request) - 1  # it reached no phone
                 self._follow(following, jobs, outcomes, self._verdicts.answered(request, answer, times))
                 return
         self._reconnect = self._reconnect or any(outcome.reconnect for outcome in outcomes)
