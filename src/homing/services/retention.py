@@ -33,6 +33,7 @@ class Retention:
             (store.delete_pushes, keep_pushes_days),
             (store.delete_messages, max(keep_messages_days, keep_pushes_days)),
             (store.delete_events, keep_pushes_days),
+            (store.delete_quotas, keep_pushes_days),
         )
         self._task: asyncio.Task[None] | None = None
 

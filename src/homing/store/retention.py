@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from homing.model.clock import id_time_ms
+
 from .engine import Query, Tx
 
 _PUSH_IDS = "(SELECT push_id FROM push WHERE push_id < ? ORDER BY push_id LIMIT ?)"
@@ -16,6 +20,7 @@ _EVENTS = Query(
     "retention.events",
     "DELETE FROM device_event WHERE event_id IN (SELECT event_id FROM device_event WHERE event_id < ? ORDER BY 1 LIMIT ?)",
 )
+_QUOTAS = Query("retention.quotas", "DELETE FROM quota WHERE day < ? AND stopped_until_ms < ?")
 
 
 async def delete_pushes(tx: Tx, before_id: int, limit: int) -> int:
@@ -34,3 +39,10 @@ async def delete_messages(tx: Tx, before_id: int, limit: int) -> int:
 async def delete_events(tx: Tx, before_id: int, limit: int) -> int:
     """Delete the oldest device events. Returns how many."""
     return await tx.execute(_EVENTS, before_id, limit)
+
+
+async def delete_quotas(tx: Tx, before_id: int, limit: int) -> int:  # noqa: ARG001  (a row a certificate, class and day: few)
+    """Delete the counts of days that ended before identifiers like this were made. Returns how many."""
+    before_ms = id_time_ms(before_id)
+    day = dt.datetime.fromtimestamp(before_ms / 1000, dt.UTC).date() - dt.timedelta(days=1)
+    return await tx.execute(_QUOTAS, day.isoformat(), before_ms)
