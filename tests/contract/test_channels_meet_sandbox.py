@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.channels.base import Channel
+from homing.channels.base import Channel, follow_ups
 from homing.channels.fields import build
 from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
@@ -83,8 +83,19 @@ class Pair:
         targets = [Target(number, token) for number, token in enumerate(tokens or (self.phone.token,), 1)]
         outcomes: list[Outcome] = []
         for request in self.channel.render(note, targets, self.certificate, grant or self.grant, self.now_ms):
-            outcomes += self.channel.interpret(request, self.ask(request), self.now_ms)
+            outcomes += self.answered(request)
         return outcomes
+
+    def answered(self, request: VendorRequest) -> list[Outcome]:
+        answer = self.ask(request)
+        following = follow_ups(self.channel, request, answer, self.certificate)
+        return (
+            [o for next_ in following for o in self.answered(next_)] if following else self.channel.interpret(request, answer, self.now_ms)
+        )
+
+    def more_phones(self, count: int, **order: Any) -> list[Any]:
+        order = {"brand": self.phone.brand, "notifications_enabled": True, **order}
+        return [create_phone(self.world, order) for _ in range(count)]
 
 
 def notification(**changes: Any) -> Notification:
@@ -229,3 +240,52 @@ def test_a_template_takes_every_chat_text(body):
     (outcome,) = pair.send(notification(body=body))
     assert outcome.kind is OutcomeKind.ACCEPTED, outcome
     assert pair.phone.tray[0].notice.title.endswith("Ann")
+
+
+@pytest.mark.parametrize("ext", ["plain text", '["a"]', '{"a":'])
+def test_an_ext_that_is_no_object_is_not_lost_where_the_vendor_needs_one(ext):
+    pair = Pair("oppo")
+    assert pair.send(notification(ext=ext))[0].kind is OutcomeKind.ACCEPTED
+    tapped = open_notification(pair.phone, pair.phone.tray[0].notice)
+    assert tapped.extras["ext"] == ext
+    assert pair.channel.parse_extras(tapped.extras) == ext
+
+
+def test_an_object_arrives_as_extras_of_its_own():
+    pair = Pair("oppo")
+    pair.send(notification())
+    extras = open_notification(pair.phone, pair.phone.tray[0].notice).extras
+    assert extras["entity"] == EXT[len('{"entity":') : -1]
+    assert (extras["msg_id"], extras["conv"], extras["push_id"]) == ("144115-1732437600-88", "c2c_ann", "1")
+
+
+def test_a_channel_that_the_app_did_not_create_shows_nothing():
+    pair = Pair("oppo", channel_id="nosuch")
+    assert pair.send(notification())[0].kind is OutcomeKind.ACCEPTED
+    assert pair.phone.tray == []
+
+
+def test_a_token_of_another_region_is_explained_and_kept():
+    outcomes = Pair("oppo").send(notification(), "IN_0123456789abcdef0123456789abcdef")
+    assert [outcome.kind for outcome in outcomes] == [OutcomeKind.MESSAGE_REFUSED]
+    assert "region" in outcomes[0].detail
+
+
+@pytest.mark.parametrize("name", ["oppo", "vivo"])
+def test_a_retry_is_shown_once(name):
+    pair = Pair(name)
+    for _ in range(2):
+        assert pair.send(notification())[0].kind is OutcomeKind.ACCEPTED
+    assert len(pair.phone.tray) == 1
+
+
+@pytest.mark.parametrize("name", ["oppo", "vivo"])
+def test_equal_text_for_many_phones_reaches_each_and_names_the_dead(name):
+    pair = Pair(name)
+    phones = pair.more_phones(25)
+    phones[3].app_installed = False
+    outcomes = pair.send(notification(), *(phone.token for phone in phones))
+    assert [n for n, outcome in enumerate(outcomes) if outcome.kind is not OutcomeKind.ACCEPTED] == [3]
+    assert outcomes[3].kind is OutcomeKind.TOKEN_DEAD
+    assert [len(phone.tray) for phone in phones] == [int(n != 3) for n in range(25)]
+    assert all(outcome.vendor_message_id for n, outcome in enumerate(outcomes) if n != 3)
