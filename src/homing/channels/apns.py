@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from homing.channels import apns_voip
 from homing.channels.answers import ext_text, integer, json_object, text
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems
@@ -81,6 +82,16 @@ class ApnsOptions(CommonOptions, frozen=True, kw_only=True):
             choices=("production", "sandbox"),
         ),
     ] = "production"
+    push_type: Annotated[
+        str,
+        field(
+            "Push type",
+            "推送类型",
+            "voip: calls by PushKit, with the device's VoIP token and nothing but calls",
+            "voip：通过 PushKit 来电，使用设备的 VoIP token，且只能推送来电",
+            choices=("alert", "voip"),
+        ),
+    ] = "alert"
     mutable_content: Annotated[
         bool, field("Mutable content", "mutable-content", "Let the app's service extension change the notification", "允许通知扩展修改通知")
     ] = False
@@ -107,7 +118,8 @@ class _Prepared:
         options: ApnsOptions = certificate.options
         self.key = _ec_key(credentials.private_key)
         self.client = _client_certificate(credentials)
-        self.topic = options.topic or (self.client.user_id if self.client else "")
+        topic = options.topic or (self.client.user_id if self.client else "")
+        self.topic = apns_voip.topic_of(topic) if options.push_type == "voip" else topic
         self.device_url = base(options.base_url, _HOSTS.get(options.environment, _HOSTS["production"])) + "/3/device/"
         self._token: str | None = None
         self._headers: tuple[tuple[str, str], ...] = ()
@@ -229,7 +241,7 @@ class ApnsChannel:
         found = _certificate_problems(credentials, options) if by_certificate else _key_problems(credentials, options)
         if options.environment not in _HOSTS:
             found.append(FieldProblem("environment", "environment is neither production nor sandbox", "Use one of the two"))
-        return found + common_problems(options, self.capabilities)
+        return found + apns_voip.problems(options.push_type, options.topic) + common_problems(options, self.capabilities)
 
     def login(self, certificate: Certificate, now_ms: int) -> VendorRequest | Grant | None:
         """A provider token signed here, for 50 minutes; None with a client certificate (section 2).
@@ -324,11 +336,21 @@ class _Job(msgspec.Struct, frozen=True):
     now_ms: int
 
     @property
+    def call(self) -> bool:
+        return self.options.push_type == "voip"
+
+    @property
+    def limit(self) -> int:
+        return apns_voip.PAYLOAD_LIMIT_BYTES if self.call else _PAYLOAD_LIMIT_BYTES
+
+    @property
     def silent(self) -> bool:
-        return self.notification.wishes.ApnsInfo.ContentAvailable == 1
+        return not self.call and self.notification.wishes.ApnsInfo.ContentAvailable == 1
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of this notification (section 3.1)."""
+        if self.call:
+            return apns_voip.headers(self.notification, self.now_ms)
         ttl = min(self.notification.ttl_seconds(self.now_ms), _MAX_TTL_SECONDS)
         expiration = self.now_ms // 1000 + ttl if ttl else 0
         urgent = not self.silent and self.notification.notification_class == "private"  # 10 is an error with background
@@ -356,7 +378,7 @@ class _Job(msgspec.Struct, frozen=True):
         for target in targets:
             payload["push_id"] = str(target.push_id)
             body = _encode(payload)
-            bodies.append(body if len(body) <= _PAYLOAD_LIMIT_BYTES else self.shrunk(content, target))
+            bodies.append(body if len(body) <= self.limit else self.shrunk(content, target))
         return bodies
 
     def shrunk(self, content: Content, target: Target) -> bytes:
@@ -366,21 +388,25 @@ class _Job(msgspec.Struct, frozen=True):
                 payload["push_id"] = str(target.push_id)
             return _encode(payload)
 
-        return encode(fit(content, lambda smaller: len(encode(smaller)), _PAYLOAD_LIMIT_BYTES))
+        return encode(fit(content, lambda smaller: len(encode(smaller)), self.limit))
 
     def payload(self, content: Content) -> dict[str, Any]:
         """The payload (section 3.2) but for push_id."""
-        payload: dict[str, Any] = {"aps": {"content-available": 1} if self.silent else self.aps(content)}
+        payload: dict[str, Any] = {"aps": self.aps(content)}
         if content.ext:
             payload["ext"] = content.ext
         if content.ours:
             payload["msg_id"] = self.notification.msg_id
             payload["conv"] = self.notification.conversation_id
-        if content.image and not self.silent:
+        if content.image and not self.silent and not self.call:
             payload["image"] = content.image
         return payload
 
     def aps(self, content: Content) -> dict[str, Any]:
+        if self.call:
+            return apns_voip.aps(self.notification, content)
+        if self.silent:
+            return {"content-available": 1}
         notification, options, wishes = self.notification, self.options, self.notification.wishes.ApnsInfo
         alert = {"title": content.title, "subtitle": content.subtitle, "body": content.body}
         aps: dict[str, Any] = {"alert": {key: value for key, value in alert.items() if value} or {"body": content.body}}

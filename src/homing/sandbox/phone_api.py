@@ -98,6 +98,7 @@ def _install(world: World, phone: Phone, installed: bool) -> None:
         phone.tray.clear()
         phone.stored.clear()
         phone.app_messages.clear()
+        phone.calls.clear()
         phone.badge = 0
     elif installed and not phone.app_installed:
         phone.app_installed = True
@@ -129,6 +130,9 @@ def phone_json(phone: Phone, *, with_tray: bool = True) -> dict[str, Any]:
         "stored": len(phone.stored),
         "manifest": phone.manifest.as_dict() if phone.manifest is not None else None,
     }
+    if phone.voip_token:
+        answer["voip_token"] = phone.voip_token
+        answer["calls"] = list(phone.calls)
     if with_tray:
         answer["tray"] = tray_json(phone)
         answer["app_messages"] = list(phone.app_messages)

@@ -61,6 +61,7 @@ class Phone:
     os_version: str = "14"
     signing: str = ""
     token: str = ""
+    voip_token: str = ""  # PushKit's, on Apple phones
     notifications_enabled: bool = True
     lock_screen: str = "show"
     locked: bool = False
@@ -75,6 +76,7 @@ class Phone:
     tray: list[TrayItem] = field(default_factory=list)
     stored: list[Notice] = field(default_factory=list)  # at the vendor, for when the phone is back
     app_messages: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_APP_MESSAGES))
+    calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_APP_MESSAGES))  # VoIP pushes: they ring
     vendor_settings: dict[str, Any] = field(default_factory=dict)  # what this vendor's console would hold for the app
     seen_keys: dict[str, None] = field(default_factory=dict)  # first-wins keys, bounded by tray.py
 

@@ -40,6 +40,7 @@ class _Issued:
     phone: Phone
     bundle_id: str
     environment: str
+    voip: bool = False  # PushKit's token for the same app
     dead_since_ms: int | None = None
 
 
@@ -69,13 +70,17 @@ class ApnsSimulator:
         return request.path.startswith(("/3/", "/4/broadcasts")) or request.path == "/3"
 
     def issue_token(self, phone: Phone) -> str:
-        """A device token of 32 bytes; an earlier one of this phone is dead from now on."""
+        """A device token of 32 bytes, and PushKit's beside it; earlier ones of this phone are dead from now on."""
+        phone.voip_token = self._issue(phone, phone.voip_token, voip=True)
+        return self._issue(phone, phone.token, voip=False)
+
+    def _issue(self, phone: Phone, before: str, *, voip: bool) -> str:
         app = self.app_of(phone)
-        previous = self._tokens.get(phone.token)
+        previous = self._tokens.get(before)
         if previous is not None and previous.dead_since_ms is None:
             previous.dead_since_ms = self._world.clock.now_ms()
         token = secrets.token_hex(32)
-        self._tokens[token] = _Issued(phone, app.bundle_id, str(phone.vendor_settings.get("environment") or "production"))
+        self._tokens[token] = _Issued(phone, app.bundle_id, str(phone.vendor_settings.get("environment") or "production"), voip)
         return token
 
     def business_hint(self, phone: Phone) -> dict[str, Any]:
@@ -142,10 +147,10 @@ class ApnsSimulator:
         device = self._device(push.device_token, environment)
         if isinstance(device, SimResponse):
             return _with_id(device, apns_id)
-        if device.bundle_id != push.topic:
+        if device.bundle_id != push.topic or device.voip != (push.push_type == "voip"):  # PushKit's token is for its topic alone
             raise Refusal(400, "DeviceTokenNotForTopic")
         if certificate is not None:
-            certificate.check(push.topic, environment)
+            certificate.check(push.topic, environment, voip=device.voip)
         else:
             self._provider_tokens.check(request.headers.get("authorization"), push.topic, environment, request.connection)
         _allow_streams(request)
@@ -165,7 +170,7 @@ class ApnsSimulator:
         now_ms = self._world.clock.now_ms()
         if self._world.faults.take(self.name, "dead_token", token=token) is not None:
             return _gone(now_ms)
-        if issued.dead_since_ms is None and (not issued.phone.app_installed or issued.phone.token != token):
+        if issued.dead_since_ms is None and (not issued.phone.app_installed or token not in (issued.phone.token, issued.phone.voip_token)):
             issued.dead_since_ms = now_ms
         return issued if issued.dead_since_ms is None else _gone(issued.dead_since_ms)
 

@@ -24,6 +24,8 @@ def notice_for(phone: Phone, push: Push, body: bytes, now_ms: int) -> tuple[Noti
     aps = payload.get("aps")
     if not isinstance(aps, dict):
         return notice, "the payload has no aps dictionary"
+    if push.push_type == "voip":
+        return _call(notice, aps), ""
     _fill(notice, push, aps, payload)
     if notice.title or notice.body:
         notice.data_only = push.push_type == "background"
@@ -31,6 +33,15 @@ def notice_for(phone: Phone, push: Push, body: bytes, now_ms: int) -> tuple[Noti
     notice.data_only = True
     silent = aps.get("content-available") == 1 or notice.badge is not None
     return notice, "" if silent else "aps has no alert with a text, no badge and no content-available"
+
+
+def _call(notice: Notice, aps: dict[str, Any]) -> Notice:
+    """PushKit starts the app, which shows CallKit's screen: nothing of it is in the tray, and every call rings for itself."""
+    notice.title, notice.body = _texts(aps.get("alert"))
+    notice.data_only = True
+    notice.store = StoreRule(high_priority=True)
+    notice.on_event = _ring
+    return notice
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -84,6 +95,11 @@ def _sound(sound: Any) -> str | None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _ring(event: PhoneEvent, phone: Phone, notice: Notice, _reason: str) -> None:
+    if event is PhoneEvent.HANDED_TO_APP:
+        phone.calls.append({"vendor_message_id": notice.message_id, "caller": notice.title, "extras": notice.extras})
 
 
 def _set_badge(event: PhoneEvent, phone: Phone, notice: Notice, _reason: str) -> None:

@@ -175,11 +175,11 @@ class PushCertificate:
     environments: frozenset[str]
     topics: tuple[str, ...]
 
-    def check(self, topic: str, environment: str) -> None:
-        """Raises Refusal unless it may push to this topic here."""
+    def check(self, topic: str, environment: str, *, voip: bool = False) -> None:
+        """Raises Refusal unless it may push to this topic here. A VoIP Services certificate names the topic with its suffix alone."""
         if environment not in self.environments:
             raise Refusal(403, "BadCertificateEnvironment")
-        if topic not in self.topics:
+        if topic not in self.topics and not (voip and f"{topic}.voip" in self.topics):
             raise Refusal(400, "TopicDisallowed")
 
 
