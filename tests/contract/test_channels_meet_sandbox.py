@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +16,11 @@ from homing.channels.fields import build
 from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
-from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, VendorRequest, VendorResponse
+from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, ReceiptKind, ReceiptRequest, VendorRequest, VendorResponse
 from homing.model.push_info import AndroidInfo, OfflinePushInfo
 from homing.sandbox.base import SimRequest
 from homing.sandbox.phone_api import create_phone
+from homing.sandbox.receipts import ReceiptPost
 from homing.sandbox.server import simulators
 from homing.sandbox.tap import open_notification
 from homing.sandbox.world import World
@@ -40,6 +42,8 @@ class Clock:
 
 class Pair:
     """A channel with a certificate for a phone of the sandbox."""
+
+    posts: list[ReceiptPost] | None = None
 
     def __init__(self, name: str, **options: str) -> None:
         self.world = World(clock=Clock(), base_url="http://127.0.0.1:9", apns_url="http://127.0.0.1:9")
@@ -69,7 +73,23 @@ class Pair:
         return VendorResponse(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
 
     async def _handle(self, asked: SimRequest) -> Any:
-        return await self.simulator.handle(asked)
+        answer = await self.simulator.handle(asked)
+        if self.posts is not None:
+            simulator: Any = self.simulator
+            simulator._receipts.flush()  # now, not after the vendor's moment
+        return answer
+
+    def collect_receipts(self) -> None:
+        """The certificate asks for receipts, and what the vendor posts is kept."""
+        self.posts = posts = []
+
+        def keep(post: ReceiptPost) -> bool:
+            posts.append(post)
+            return True
+
+        self.world.post_receipt = keep
+        options = msgspec.structs.replace(self.certificate.options, callback_base_url="http://127.0.0.1:9")
+        self.certificate = msgspec.structs.replace(self.certificate, options=options, receipt_path="unguessable")
 
     def log_in(self) -> Grant | None:
         asked = self.channel.login(self.certificate, self.now_ms)
@@ -289,3 +309,17 @@ def test_equal_text_for_many_phones_reaches_each_and_names_the_dead(name):
     assert outcomes[3].kind is OutcomeKind.TOKEN_DEAD
     assert [len(phone.tray) for phone in phones] == [int(n != 3) for n in range(25)]
     assert all(outcome.vendor_message_id for n, outcome in enumerate(outcomes) if n != 3)
+
+
+@pytest.mark.parametrize("name", ["xiaomi", "oppo", "vivo"])
+def test_what_the_vendor_posts_is_read_as_delivered(name):
+    pair = Pair(name)
+    pair.collect_receipts()
+    assert pair.send(notification())[0].kind is OutcomeKind.ACCEPTED
+    assert pair.posts
+    (post,) = pair.posts
+    assert post.url == "http://127.0.0.1:9/v1/receipts/unguessable"
+    answer = pair.channel.read_receipts(pair.certificate, ReceiptRequest({}, {}, post.body), pair.now_ms)
+    (receipt,) = answer.receipts
+    assert (answer.status, receipt.kind, receipt.token) == (200, ReceiptKind.DELIVERED, pair.phone.token)
+    assert (receipt.msg_id, receipt.at_ms) == ("144115-1732437600-88", pair.now_ms)
