@@ -81,8 +81,8 @@ def test_a_spent_quota_says_until_when_the_vendor_is_not_asked(report: dict[str,
     assert "UTC" in told
 
 
-def test_the_story_is_told_in_half_a_minute(report: dict[str, Any]) -> None:
-    assert sum(one["took_ms"] for one in report["steps"]) < 30_000
+def test_the_story_is_told_in_three_quarters_of_a_minute(report: dict[str, Any]) -> None:
+    assert sum(one["took_ms"] for one in report["steps"]) < 45_000
 
 
 def test_every_step_is_told_in_both_languages() -> None:
