@@ -99,10 +99,10 @@ class TestTwoNodes:
             await other.bus.close()
         moments = sorted(times[0] + times[1])
         seconds = moments[-1] - moments[0] + 0.1  # the last slice's own time
-        assert MESSAGES / seconds == pytest.approx(RATE, rel=0.02)
+        assert RATE * 0.96 < MESSAGES / seconds <= RATE * 1.02  # a machine that stands still for a moment loses that moment
         assert min(map(len, times)) > MESSAGES / 4
         busiest = max(sum(1 for t in moments if start <= t < start + 1) for start in moments)
-        assert busiest <= RATE * 1.2  # a slice on either edge
+        assert busiest <= RATE * 1.3  # a slice on either edge, and what was made up for
 
 
 async def _missing(times: tuple[list[float], ...]) -> str:

@@ -40,7 +40,7 @@ TICK_SECONDS = 1.0
 #: How often the table is searched for lanes that nobody told us about, and how small a share of the time that may take.
 SURVEY_SECONDS = 1.0
 MAX_SURVEY_SECONDS = 20.0
-SURVEY_SHARE = 0.02
+SURVEY_SHARE = 0.1
 STOPS_SECONDS = 20.0  # how often the stops that other nodes' quotas ordered are read
 GRANT_REFRESH_SECONDS = 30.0
 PAUSED_RETRY_MS = 60_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .engine import Query, Tx
 
 #: How much of the past may still be given away: reservations that come a little late do not lower the rate.
-CREDIT_US = 50_000
+CREDIT_US = 100_000
 
 _RESERVE = (
     "INSERT INTO rate_budget AS b (sdkappid, business_id, reserved_until_us) SELECT ?, ?, {now} + ? WHERE true "
