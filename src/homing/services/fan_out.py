@@ -17,6 +17,7 @@ from homing.model.devices import SessionState
 from homing.model.messages import Accepted, Draft, Message, MessageFlags, conversation_of
 from homing.model.problems import MSG_RECEIVER_UNKNOWN, MSG_SENDER_UNKNOWN, Problem
 from homing.model.push import Action, PushState, Reason
+from homing.rules.calls import is_call
 from homing.rules.decision import DeviceSnapshot, MessageTraits, decide
 from homing.store.messages import AccountKey, AccountRow, DeviceRow, Duplicate
 
@@ -175,7 +176,7 @@ class Plan:
         devices = self._devices.get(receiver, ())
         for device in devices:
             if not (own and device.device_id == stored.entry.draft.sender_device_id):
-                self._decide(stored, device, badge, own=own)
+                self._decide(stored, _ringing(stored.entry.draft, device), badge, own=own)
         if not devices:
             self._record(stored, None, PushState.SUPPRESSED, Reason.NO_DEVICE, "{}", badge)
         if not own and stored.entry.draft.flags.value & SYNCHRONISED:
@@ -268,6 +269,20 @@ class Plan:
         bump = self._bumps.setdefault((*key, peer), [0, 0])
         bump[0] += unread
         bump[1] = message_id
+
+
+def _ringing(draft: Draft, device: DeviceRow) -> DeviceRow:
+    """For a call the device's token for calls stands in for its own, where it reported one that can be used."""
+    if (
+        device.voip_token is None
+        or device.voip_channel is None
+        or device.voip_paused_reason
+        or not is_call(draft.push_info, draft.elements)
+    ):
+        return device
+    return device._replace(
+        business_id=device.voip_business_id, token=device.voip_token, channel=device.voip_channel, paused_reason=device.voip_paused_reason
+    )
 
 
 def duplicate_key(entry: Entry) -> tuple[Any, ...]:

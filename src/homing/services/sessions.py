@@ -203,14 +203,18 @@ class Sessions:
         *,
         is_tpns_token: bool = False,
         fallbacks: Sequence[tuple[int, str]] = (),
+        voip: tuple[int, str] | None = None,
     ) -> None:
         """Report the push token; it moves away from whoever had it (promise 5).
 
         ``fallbacks`` are further tokens of the phone (business id, token), each used when the one before it is dead.
+        ``voip`` is its token for calls; all other messages go to ``token``.
         Raises ``Refused``: token_too_long, bad_parameter, certificate_unknown, session_ended.
         """
         check_push_token(token)
-        for further_id, further in fallbacks:
+        if voip is not None and voip[0] == business_id:
+            raise Refused(BAD_PARAMETER, "$.voip.business_id: calls need a certificate of their own")
+        for further_id, further in (*fallbacks, *([voip] if voip else ())):
             check_push_token(further)
             if not 0 < further_id < 2**63 or await self._certificates.get(device.sdkappid, further_id) is None:
                 raise Refused(CERTIFICATE_UNKNOWN, str(further_id)[:20])
@@ -225,7 +229,7 @@ class Sessions:
 
         async def work(tx: Tx) -> list[int]:
             before = await store.device_by_id(tx, device.device_id)
-            moved = await bind_token(tx, device, business_id, token, now_ms, is_tpns_token=is_tpns_token, fallbacks=fallbacks)
+            moved = await bind_token(tx, device, business_id, token, now_ms, is_tpns_token=is_tpns_token, fallbacks=fallbacks, voip=voip)
             if moved is None or before is None:
                 raise Refused(SESSION_ENDED)
             for holder in moved:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from homing.model.push import PushState, Reason
 
+from . import voip_tokens
 from .engine import Bulk, Tx
 
 _DROP = Bulk(
@@ -81,7 +82,19 @@ async def drop_tokens(tx: Tx, dead: Sequence[DeadToken], now_ms: int, next_id: C
     await tx.bulk(_EVENTS, [(next_id(), row[1], row[2], row[0], now_ms, codes[row[0]]) for row in rows])
     lost = [row[0] for row in rows]
     await _promote(tx, lost, {token.device_id: token.push_id for token in dead}, now_ms, next_id)
+    await _drop_voip(tx, dead, now_ms, next_id)
     return lost
+
+
+async def _drop_voip(tx: Tx, dead: Sequence[DeadToken], now_ms: int, next_id: Callable[[], int]) -> None:
+    """A dead token for calls: the call that found out goes to the device's own token."""
+    found = {(token.device_id, token.token): token for token in dead}
+    rows = await voip_tokens.drop(tx, [(token.device_id, token.token, token.dead_since_ms) for token in dead])
+    gone = {row[0] for row in rows}
+    codes = {token.device_id: token.code for token in found.values() if token.device_id in gone}
+    await tx.bulk(_EVENTS, [(next_id(), row[1], row[2], row[0], now_ms, f"VoIP: {codes[row[0]]}") for row in rows])
+    again = [(token.push_id, token.device_id) for token in found.values() if token.device_id in gone and token.push_id]
+    await tx.bulk(_AGAIN, again, PushState.PENDING, Reason.FALLBACK.value, now_ms, PushState.FAILED)
 
 
 async def _promote(tx: Tx, lost: Sequence[int], pushes: Mapping[int, int], now_ms: int, next_id: Callable[[], int]) -> None:

@@ -39,6 +39,10 @@ class DeviceRow(NamedTuple):
     language: str
     channel: str | None
     paused_reason: str | None
+    voip_business_id: int | None = None
+    voip_token: str | None = None
+    voip_channel: str | None = None
+    voip_paused_reason: str | None = None
 
 
 class Duplicate(NamedTuple):
@@ -86,9 +90,12 @@ _LOAD_DEVICES = Bulk(
     "messages.load_devices",
     _KEYS,
     "SELECT d.sdkappid, d.user_id, d.device_id, d.platform, d.session_state, d.session_id, d.expires_at_ms, d.last_seen_ms, d.app_state, "
-    "d.node_id, d.business_id, d.token, d.language, c.channel, c.paused_reason FROM k "
+    "d.node_id, d.business_id, d.token, d.language, c.channel, c.paused_reason, "
+    "v.business_id, v.token, vc.channel, vc.paused_reason FROM k "
     "JOIN device d ON d.sdkappid = k.sdkappid AND d.user_id = k.user_id "
-    "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = d.business_id",
+    "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = d.business_id "
+    "LEFT JOIN voip_token v ON v.device_id = d.device_id AND d.token IS NOT NULL "
+    "LEFT JOIN certificate vc ON vc.sdkappid = v.sdkappid AND vc.business_id = v.business_id",
 )
 _INSERT_MESSAGES = Bulk(
     "messages.insert",

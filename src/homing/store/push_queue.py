@@ -24,12 +24,14 @@ _DETAILS = Bulk(
     "SELECT p.push_id, p.message_id, p.user_id, p.device_id, p.reason, p.badge, p.attempts, p.expires_at_ms, p.replaces, p.created_at_ms, "
     "m.from_account, m.to_account, m.seq, m.random, m.timestamp, m.flags, m.body, m.push_info, m.cloud_custom_data, m.to_seq, m.from_seq, "
     "m.expires_at_ms, m.revoked_at_ms, d.platform, d.session_state, d.session_id, d.expires_at_ms, d.last_seen_ms, d.app_state, "
-    "d.business_id, d.token, d.language, c.channel, c.paused_reason, a.nick, p.sdkappid, "
+    "COALESCE(v.business_id, d.business_id), COALESCE(v.token, d.token), d.language, c.channel, c.paused_reason, a.nick, p.sdkappid, "
     "CASE WHEN p.replaces <> '' AND EXISTS (SELECT 1 FROM push n WHERE n.sdkappid = p.sdkappid AND n.user_id = p.user_id "
     "AND n.push_id > p.push_id AND n.device_id = p.device_id AND n.replaces = p.replaces AND n.state NOT IN (12, 15)) "
     "THEN 1 ELSE 0 END, COALESCE(r.attempts, 0) FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
     "LEFT JOIN device d ON d.device_id = p.device_id "
-    "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = d.business_id "
+    # A call that was bound to the device's token for calls stays there for as long as the device has that token.
+    "LEFT JOIN voip_token v ON v.device_id = p.device_id AND v.business_id = p.business_id AND d.token IS NOT NULL "
+    "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = COALESCE(v.business_id, d.business_id) "
     "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account LEFT JOIN push_retry r ON r.push_id = p.push_id",
 )
 _RECORD = Bulk(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from homing.model.devices import Device, SessionState
 from homing.model.push import Reason
 
+from . import voip_tokens
 from .devices import delete_devices
 from .engine import Query, Tx
 from .messages import lock_accounts
@@ -55,28 +56,34 @@ async def bind_token(
     *,
     is_tpns_token: bool = False,
     fallbacks: Sequence[tuple[int, str]] = (),
+    voip: tuple[int, str] | None = None,
 ) -> list[Holder] | None:
     """Give the token to this device and take it from every other; returns who had it. None: the session has ended.
 
     What is on its way to the earlier holders stops. A device that was only imported is nothing without its token and goes.
-    ``fallbacks`` are further tokens (business id, token) of the same phone, and belong to this account alone just as well.
+    ``fallbacks`` are further tokens (business id, token) of the same phone, and belong to this account alone just as well,
+    as does ``voip``, the one for calls.
     """
     holders: dict[int, Holder] = {}
     tokens = [(business_id, token), *fallbacks]
-    for number in sorted({_lock_number(device.sdkappid, *item) for item in tokens}):
+    for number in sorted({_lock_number(device.sdkappid, *item) for item in (*tokens, *([voip] if voip else ()))}):
         await tx.fetch(_LOCK, number)
     for item in tokens:
         for row in await tx.fetch(_HOLDERS, device.sdkappid, *item, device.device_id):
             holders[row[0]] = Holder(*row)
-    await lock_accounts(tx, sorted({(device.sdkappid, user_id) for user_id in (device.user_id, *(h.user_id for h in holders.values()))}))
-    for holder in holders.values():
+    callers = {row[0]: Holder(*row) for row in await voip_tokens.holders(tx, device, voip)} if voip else {}
+    everybody = {**callers, **holders}
+    await lock_accounts(tx, sorted({(device.sdkappid, user_id) for user_id in (device.user_id, *(h.user_id for h in everybody.values()))}))
+    for holder in everybody.values():
         await silence_device(tx, holder.device_id, Reason.TOKEN_MOVED, now_ms)
+    for holder in holders.values():
         await tx.execute(_UNBIND, now_ms, holder.device_id)
     await delete_devices(tx, [holder.device_id for holder in holders.values() if holder.instance_id.startswith(IMPORTED)])
     if not await _set(tx, device, business_id, token, now_ms, is_tpns_token):
         return None
     await _set_fallbacks(tx, device, tokens)
-    return list(holders.values())
+    await voip_tokens.replace(tx, device, voip)
+    return list(everybody.values())
 
 
 async def _set_fallbacks(tx: Tx, device: Device, tokens: Sequence[tuple[int, str]]) -> None:
@@ -94,6 +101,7 @@ async def clear_token(tx: Tx, device: Device, now_ms: int) -> bool:
     if not await _set(tx, device, None, None, now_ms, False):
         return False
     await tx.execute(_FORGET_FALLBACKS, device.device_id)
+    await voip_tokens.replace(tx, device, None)
     await silence_device(tx, device.device_id, Reason.NO_TOKEN, now_ms)
     return True
 

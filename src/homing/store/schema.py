@@ -98,6 +98,18 @@ fallback_token = sa.Table(
 )
 _index("fallback_token_value", fallback_token.c.sdkappid, fallback_token.c.business_id, fallback_token.c.token)
 
+#: The token that a device reported for calls alone, beside its own one.
+voip_token = sa.Table(
+    "voip_token",
+    metadata,
+    _col("device_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("user_id", Text),
+    _col("business_id"),
+    _col("token", Text),
+)
+_index("voip_token_value", voip_token.c.sdkappid, voip_token.c.business_id, voip_token.c.token)
+
 #: What happened to a device, for the explanation: login, logout, kicked, token_reported, token_moved, token_removed ...
 device_event = sa.Table(
     "device_event",

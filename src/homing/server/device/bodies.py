@@ -41,6 +41,16 @@ class FallbackToken(msgspec.Struct, frozen=True):
         return f"FallbackToken({self.business_id})"
 
 
+class VoipToken(msgspec.Struct, frozen=True):
+    """The phone's token for calls alone."""
+
+    business_id: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"VoipToken({self.business_id})"
+
+
 class PushConfigBody(msgspec.Struct):
     """The push token of this device, its phone maker's own first."""
 
@@ -48,6 +58,7 @@ class PushConfigBody(msgspec.Struct):
     token: str
     is_tpns_token: bool = False
     fallback: Annotated[tuple[FallbackToken, ...], msgspec.Meta(max_length=MAX_FALLBACKS)] = ()
+    voip: VoipToken | None = None
 
     def __repr__(self) -> str:
         return f"PushConfigBody({self.business_id})"

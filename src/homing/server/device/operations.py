@@ -88,8 +88,9 @@ async def push_config(caller: Caller, body: bodies.PushConfigBody | None) -> dic
         await caller.hub.sessions.clear_push_config(caller.device)
     else:
         fallbacks = [(token.business_id, token.token) for token in body.fallback]
+        voip = (body.voip.business_id, body.voip.token) if body.voip is not None else None
         await caller.hub.sessions.set_push_config(
-            caller.device, body.business_id, body.token, is_tpns_token=body.is_tpns_token, fallbacks=fallbacks
+            caller.device, body.business_id, body.token, is_tpns_token=body.is_tpns_token, fallbacks=fallbacks, voip=voip
         )
     return {}
 
