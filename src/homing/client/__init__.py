@@ -23,7 +23,7 @@ from .errors import HomingError
 from .listener import Listener
 from .rest import RestClient
 from .sending import SendTask
-from .values import FallbackToken, LoginStatus, MissedPage, OfflinePushConfig, ReceivedMessage, SentMessage
+from .values import FallbackToken, LoginStatus, MissedPage, OfflinePushConfig, ReceivedMessage, SentMessage, VoipToken
 
 __all__ = [
     "AndroidInfo",
@@ -44,6 +44,7 @@ __all__ = [
     "RestClient",
     "SendTask",
     "SentMessage",
+    "VoipToken",
     "container_json",
     "custom_message",
     "face_message",

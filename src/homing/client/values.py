@@ -28,16 +28,28 @@ class FallbackToken(msgspec.Struct, frozen=True):
         return f"FallbackToken(business_id={self.business_id})"
 
 
+class VoipToken(msgspec.Struct, frozen=True):
+    """The PushKit token of an iPhone: calls go there, and nothing else."""
+
+    business_id: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"VoipToken(business_id={self.business_id})"
+
+
 class OfflinePushConfig(msgspec.Struct, frozen=True):
     """V2TIMOfflinePushConfig: the certificate's number and the token that the vendor SDK gave.
 
     ``fallback`` goes beyond the original: a phone that has its maker's service and Google's reports both tokens.
+    So does ``voip``, an iPhone's token for calls.
     """
 
     business_id: int
     token: str
     is_tpns_token: bool = False
     fallback: tuple[FallbackToken, ...] = ()
+    voip: VoipToken | None = None
 
     def __repr__(self) -> str:
         return f"OfflinePushConfig(business_id={self.business_id})"
