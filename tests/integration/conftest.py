@@ -15,11 +15,12 @@ from homing.bus.local import LocalBus
 from homing.channels.registry import CHANNELS
 from homing.model.apps import App, AppSettings
 from homing.model.certificates import Certificate
-from homing.model.clock import Clock, Ids
+from homing.model.clock import Clock, Ids, SystemClock
 from homing.model.delivery import Delivery
 from homing.model.messages import Accepted, Draft, Element, MessageFlags
 from homing.model.outcome import Grant, Outcome, TransportFailure, VendorRequest, VendorResponse
 from homing.model.push_info import OfflinePushInfo
+from homing.services.budgets import Budgets
 from homing.services.delivery import Delivery as Acknowledgements
 from homing.services.dispatch import Dispatch
 from homing.services.messaging import Messaging
@@ -169,6 +170,8 @@ class Pipeline:
         owner = owner_of(node_id, 1)
         self.recorder = Recorder(database=database, ids=ids, owner=owner, clock=clock)
         verdicts = Verdicts(recorder=self.recorder, authority=self.authority, clock=clock, random=lambda: 0.5)
+        # The cluster's limits go by the database's clock, which a clock that stands still cannot wait for.
+        budgets = Budgets(database, clock, shared=None if isinstance(clock, SystemClock) else False)
         self.dispatch = Dispatch(
             database=database,
             bus=self.bus,
@@ -181,6 +184,7 @@ class Pipeline:
             channels=CHANNELS,
             recorder=self.recorder,
             verdicts=verdicts,
+            budgets=budgets,
         )
         self.messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=self.dispatch)
         self.acknowledgements = Acknowledgements(database=database, clock=clock)

@@ -70,6 +70,7 @@ class Dispatch:
         channels: Mapping[str, Channel],
         recorder: Recorder,
         verdicts: Verdicts,
+        budgets: Budgets | None = None,
         sends: bool = True,
         node_lease_seconds: float = NODE_LEASE_SECONDS,
         on_stored: Callable[[Sequence[Stored]], None] | None = None,
@@ -83,7 +84,7 @@ class Dispatch:
         self._logins = logins
         self._sender = sender
         self._channels = channels
-        self._budgets = Budgets(database, clock)
+        self._budgets = budgets or Budgets(database, clock)
         self._recorder = recorder
         self._verdicts = verdicts
         self._sends = sends
