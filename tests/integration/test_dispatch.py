@@ -12,6 +12,8 @@ from homing.model.apps import NotificationMode
 from homing.model.outcome import FailureKind, Grant, TransportFailure, VendorRequest, VendorResponse
 from homing.model.push import PushState, Reason
 from homing.store.engine import Query, Tx
+from homing.store.nodes import take_node
+from homing.store.push_queue import owner_of, release_lost
 from homing.store.pushes import cancel_messages, silence_device
 
 OK = VendorResponse(200, {}, b'{"name":"projects/p/messages/0:1%a"}')
@@ -29,6 +31,7 @@ DEAD = VendorResponse(
         }
     ).encode(),
 )
+LAPSED = Query("test.lapsed", "UPDATE node SET node_id = ?, lease_until_ms = 1")
 TOKEN = Query("test.token", "SELECT token FROM device WHERE device_id = ?")
 RETOKEN = Query("test.retoken", "UPDATE device SET token = ?, token_at_ms = ? WHERE device_id = ?")
 
@@ -265,6 +268,38 @@ async def test_another_node_takes_over_when_the_lease_runs_out(pipeline: Any, ce
         assert states == {PushState.ACCEPTED}
     finally:
         await other.dispatch.stop(1.0)
+
+
+async def test_a_node_never_takes_its_own_pushes_for_those_of_a_dead_one(pipeline: Any) -> None:
+    """Its lease looks old (nobody renews it on SQLite; a database that was away on PostgreSQL), and pushes are in flight."""
+    await pipeline.device(7, "bob")
+    await pipeline.send("first")
+    await pipeline.vendor.received(1)
+    await pipeline.pushes()
+    pipeline.vendor.hold = True
+    await pipeline.send("second")
+    await pipeline.vendor.received(2)
+
+    async def lapse(tx: Tx) -> None:
+        await take_node(tx, "boot", pipeline.clock.now_ms(), 1, alone=False)
+        await tx.execute(LAPSED, pipeline.node_id)
+
+    await pipeline.database.write(lapse)
+    for _ in range(5):
+        pipeline.clock.advance(seconds=6)
+        await pipeline.turn()
+    assert len(pipeline.vendor.requests) == 2
+    pipeline.vendor.release()
+    assert {push[1] for push in await pipeline.pushes()} == {PushState.ACCEPTED}
+    assert len(pipeline.vendor.requests) == 2
+
+
+async def test_the_only_node_of_a_store_never_looks_dead(pipeline: Any) -> None:
+    now_ms = pipeline.clock.now_ms()
+    year_ms = 365 * 86_400_000
+    assert await pipeline.database.write(lambda tx: take_node(tx, "one", now_ms, 1000, alone=True)) == 0
+    assert await pipeline.database.write(lambda tx: release_lost(tx, owner_of(5, 1), now_ms + year_ms)) == []
+    assert await pipeline.database.write(lambda tx: take_node(tx, "next life", now_ms + year_ms, 1000, alone=True)) == 0
 
 
 async def test_an_older_notification_never_replaces_a_newer_one(pipeline: Any) -> None:

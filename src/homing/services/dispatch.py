@@ -293,7 +293,7 @@ class Dispatch:
         now_ms = self._clock.now_ms()
         # After an outage all leases look old: nobody is declared lost before everybody could renew.
         if now - self._back_at >= self._node_lease_seconds:
-            await self._database.write(lambda tx: push_queue.release_lost(tx, now_ms))
+            await self._database.write(lambda tx: push_queue.release_lost(tx, self._owner, now_ms))
         began = self._clock.monotonic()
         found = await self._database.read(push_queue.lanes)
         took = self._clock.monotonic() - began

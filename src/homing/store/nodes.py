@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .engine import Query, StoreRefused, Tx
 
+FOREVER_MS = 2**42
 MAX_NODES = 960  # the numbers above belong to command-line tools
 
 _TAKEN = Query("nodes.taken", "SELECT node_id, lease_until_ms FROM node ORDER BY node_id")
@@ -22,7 +23,8 @@ async def take_node(tx: Tx, boot: str, now_ms: int, lease_ms: int, *, alone: boo
     Raises ``StoreRefused`` when all numbers are taken.
     """
     if alone:
-        await tx.execute(_TAKE, 0, boot, now_ms, now_ms + lease_ms, now_ms + 2**42)
+        # Nobody else could notice that it died, so nothing renews this lease, and it must not look like a dead node's.
+        await tx.execute(_TAKE, 0, boot, now_ms, now_ms + FOREVER_MS, now_ms + FOREVER_MS)
         return 0
     leases: dict[int, int] = {row[0]: row[1] for row in await tx.fetch(_TAKEN)}
     # Numbers whose lease ran out come last: their process may live and only have been cut off from the database.

@@ -61,7 +61,8 @@ _RELEASE_NODES = Bulk(
     "UPDATE push SET state = ?, due_at_ms = ?, owner = NULL FROM k WHERE push.state = ? AND push.owner / 4294967296 = k.node_id",
 )
 _LOST_NODES = Query(
-    "push_queue.lost_nodes", "UPDATE node SET lease_until_ms = 0 WHERE lease_until_ms > 0 AND lease_until_ms < ? RETURNING node_id"
+    "push_queue.lost_nodes",
+    "UPDATE node SET lease_until_ms = 0 WHERE lease_until_ms > 0 AND lease_until_ms < ? AND node_id <> ? RETURNING node_id",
 )
 _ATTEMPTS = Bulk(
     "push_queue.attempts",
@@ -234,9 +235,12 @@ async def release_owner(tx: Tx, owner: int, now_ms: int) -> None:
     await tx.bulk(_RELEASE_NODES, [(owner >> 32,)], PushState.PENDING, now_ms, PushState.CLAIMED)
 
 
-async def release_lost(tx: Tx, now_ms: int) -> list[int]:
-    """Give back what nodes had claimed whose own lease has run out. Returns these nodes."""
-    lost = [row[0] for row in await tx.fetch(_LOST_NODES, now_ms)]
+async def release_lost(tx: Tx, owner: int, now_ms: int) -> list[int]:
+    """Give back what other nodes had claimed whose lease has run out. Returns these nodes.
+
+    Never this node's own: what it holds is in its memory, and would be sent twice.
+    """
+    lost = [row[0] for row in await tx.fetch(_LOST_NODES, now_ms, owner >> 32)]
     await tx.bulk(_RELEASE_NODES, [(node_id,) for node_id in lost], PushState.PENDING, now_ms, PushState.CLAIMED)
     return lost
 
