@@ -111,11 +111,6 @@ class Lane:
         """Whether claimed pushes may be added: not while it is held or full."""
         return len(self._queue) < CAPACITY and self._held_until == 0.0 and not self._closing and not self._suspended
 
-    @property
-    def idle(self) -> bool:
-        """Nothing queued and nothing under way."""
-        return not self._queue and self.in_flight == 0
-
     def equip(self, certificate: Certificate | None, channel: Channel | None) -> None:
         """Use this certificate from now on."""
         changed = self.certificate is None or certificate is None or certificate.version != self.certificate.version
