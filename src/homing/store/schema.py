@@ -52,6 +52,54 @@ account = sa.Table(
     _col("unread_total", Big, server_default="0"),
     _col("inbox_seq", Big, server_default="0"),
     _col("created_at_ms"),
+    _col("portrait", Text, server_default=""),  # JSON of the profile beside nick and face URL
+    _col("filters", Big, server_default="0"),  # InboxFilter: which of the tables below have rows of this account
+    sqlite_with_rowid=False,
+)
+
+friend = sa.Table(
+    "friend",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("user_id", Text, primary_key=True),
+    _col("friend", Text, primary_key=True),
+    _col("details", Text),  # JSON of FriendDetails
+    _col("added_at"),
+    sqlite_with_rowid=False,
+)
+_index("friend_of", friend.c.sdkappid, friend.c.friend)
+
+#: Whom an account takes nothing from.
+blacklist = sa.Table(
+    "blacklist",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("user_id", Text, primary_key=True),
+    _col("blocked", Text, primary_key=True),
+    _col("added_at"),
+    sqlite_with_rowid=False,
+)
+_index("blacklist_of", blacklist.c.sdkappid, blacklist.c.blocked)
+
+#: What an account wants of one conversation; one that it left at "receive and notify" has no row.
+receive_option = sa.Table(
+    "receive_option",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("user_id", Text, primary_key=True),
+    _col("conversation", Text, primary_key=True),  # "c2c_{peer}" or "group_{group id}"
+    _col("option"),  # ReceiveOption
+    _col("passes_quiet", Big, server_default="0"),  # 1: notifies in the account's do-not-disturb window too
+    sqlite_with_rowid=False,
+)
+
+#: An account's do-not-disturb window.
+quiet_hours = sa.Table(
+    "quiet_hours",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("user_id", Text, primary_key=True),
+    _col("rule", Text),  # JSON of QuietHours
     sqlite_with_rowid=False,
 )
 
@@ -208,6 +256,7 @@ push = sa.Table(
     _col("delivered_at_ms", Big, server_default="0"),
     _col("shown_at_ms", Big, server_default="0"),
     _col("clicked_at_ms", Big, server_default="0"),
+    _col("kind", Text, server_default=""),  # PushKind
 )
 _live = push.c.state < 10
 _index("push_due", push.c.sdkappid, push.c.business_id, push.c.notification_class, push.c.due_at_ms, where=_live)
