@@ -343,3 +343,106 @@ node = sa.Table(
     _col("started_at_ms"),
     _col("lease_until_ms"),
 )
+
+#: What an account is marked with: a tag (``name``), or an attribute (``name``, ``value``). Pushes to many choose by these.
+account_label = sa.Table(
+    "account_label",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("kind", Text, primary_key=True),  # "tag" or "attribute"
+    _col("name", Text, primary_key=True),
+    _col("value", Text, primary_key=True),
+    _col("user_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+_index("account_label_account", account_label.c.sdkappid, account_label.c.user_id, account_label.c.kind, account_label.c.name)
+
+#: The names of an app's attributes, numbered 0 to 9.
+attribute_name = sa.Table(
+    "attribute_name",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("number", Big, primary_key=True, autoincrement=False),
+    _col("name", Text),
+    _col("account_type", Big, server_default="0"),
+)
+
+#: A push to many. Its content is the row of ``message`` with the same number; who gets it is walked page by page.
+push_job = sa.Table(
+    "push_job",
+    metadata,
+    _col("job_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("kind", Text),  # "push": bundles; "message": a stored message for each account
+    _col("source", Text),  # "all" or "batch"
+    _col("state"),
+    _col("from_account", Text),
+    _col("random"),
+    _col("fingerprint"),  # of the request, to tell a repeat from another push with the same random
+    _col("condition", Text),  # JSON of Condition
+    _col("cursor", Text, server_default=""),  # the account up to which the audience was walked
+    _col("walked", Big, server_default="0"),  # 1: to its end
+    _col("per_second", Big, server_default="0"),  # accounts a second; 0: no limit
+    _col("data_id", Text, server_default=""),
+    _col("replaces_job", Big, server_default="0"),  # the recalled push whose notifications this one takes the place of
+    _col("created_at_ms"),
+    _col("started_at_ms", Big, server_default="0"),
+    _col("finished_at_ms", Big, server_default="0"),
+    _col("expires_at_ms"),
+    _col("owner", Big, nullable=True),  # who walks it
+    _col("lease_until_ms", Big, server_default="0"),
+    # Counters: accounts walked; devices by what became of them.
+    _col("accounts", Big, server_default="0"),
+    _col("targets", Big, server_default="0"),
+    _col("suppressed", Big, server_default="0"),
+    _col("on_sockets", Big, server_default="0"),
+    _col("sent", Big, server_default="0"),
+    _col("failed", Big, server_default="0"),
+    _col("ended", Big, server_default="0"),  # expired or recalled before they were sent
+)
+_index("push_job_app", push_job.c.sdkappid, push_job.c.job_id)
+_index("push_job_random", push_job.c.sdkappid, push_job.c.random)
+_index("push_job_live", push_job.c.job_id, where=push_job.c.state < 10)
+
+#: Targets of a push to many that share a notification: ``count`` pushes with the numbers from ``bundle_id`` on.
+push_bundle = sa.Table(
+    "push_bundle",
+    metadata,
+    _col("bundle_id", Big, primary_key=True, autoincrement=False),
+    _col("sdkappid"),
+    _col("job_id"),
+    _col("business_id"),
+    _col("channel", Text),
+    _col("platform", Text),
+    _col("language", Text),
+    _col("page", Text),  # the last account of the page that it was cut from
+    _col("count"),
+    _col("targets", Blob),  # msgpack: devices as they were at the decision
+    _col("state"),  # as in push
+    _col("reason", Text),
+    _col("exceptions", Blob, nullable=True),  # msgpack: targets that ended otherwise than the bundle
+    _col("attempts", Big, server_default="0"),
+    _col("vendor_message_id", Text, server_default=""),
+    _col("due_at_ms", Big, server_default="0"),
+    _col("owner", Big, nullable=True),
+    _col("created_at_ms"),
+    _col("finished_at_ms", Big, server_default="0"),
+)
+_unsent = push_bundle.c.state < 10
+_index("push_bundle_due", push_bundle.c.sdkappid, push_bundle.c.business_id, push_bundle.c.due_at_ms, where=_unsent)
+_index("push_bundle_live", push_bundle.c.job_id, where=_unsent)
+_index("push_bundle_page", push_bundle.c.job_id, push_bundle.c.page)
+
+#: Pushes a day (UTC), kind and channel: decided, taken by the vendor, delivered, clicked.
+push_day = sa.Table(
+    "push_day",
+    metadata,
+    _col("sdkappid", Big, primary_key=True, autoincrement=False),
+    _col("day", Text, primary_key=True),
+    _col("kind", Text, primary_key=True),  # "c2c", "group" or "task"
+    _col("channel", Text, primary_key=True),
+    _col("total", Big, server_default="0"),
+    _col("sent", Big, server_default="0"),
+    _col("delivered", Big, server_default="0"),
+    _col("clicked", Big, server_default="0"),
+)
