@@ -158,6 +158,19 @@ def serves_shared_tokens(channel: Channel, certificate: Certificate, platform: s
     return bool(ask(certificate, platform)) if ask is not None else False
 
 
+class SendsToManyHosts(Protocol):
+    """What a channel has besides, whose tokens name the host that they are sent to."""
+
+    def host_group(self, token: str) -> str:
+        """The hosts that fail together, for this token: one that is down must not hold up the pushes to others."""
+        ...
+
+
+def host_group_of(channel: Channel) -> Callable[[str], str] | None:
+    """How this channel groups its hosts; None where there is one host, as for most channels."""
+    return getattr(channel, "host_group", None)
+
+
 Problems = Callable[[Certificate], list[FieldProblem]]
 
 

@@ -183,6 +183,7 @@ class HarmonyChannel:
         receipts=True,
         login_token_seconds=_GRANT_SECONDS,
         requests_per_second=6000,
+        rate_counts_devices=True,
         device_daily_public=2,
     )
     credentials_type: type[msgspec.Struct] = HarmonyCredentials

@@ -162,6 +162,7 @@ class HuaweiChannel:
         receipts=True,
         login_token_seconds=3600,
         requests_per_second=6000,
+        rate_counts_devices=True,
         device_daily_public=2,
     )
     credentials_type: type[msgspec.Struct] = HuaweiCredentials

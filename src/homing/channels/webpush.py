@@ -162,6 +162,10 @@ class WebPushChannel:
         secret = (token,) if token else ()
         return VendorRequest("POST", found.url, headers, body, (target,), secrets=secret, ca_file=job.options.ca_file)
 
+    def host_group(self, token: str) -> str:
+        """Each push service is a vendor of its own: its origin (section 1)."""
+        return origin_of(endpoint_of(token))[0]
+
     def interpret(self, request: VendorRequest, response: VendorResponse, now_ms: int) -> list[Outcome]:
         """Section 6, by the service's own word, else by the status."""
         return [webpush_answers.interpret(request, response, _replaced(request), now_ms)] * len(request.targets)

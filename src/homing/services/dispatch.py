@@ -23,8 +23,8 @@ from homing.store.push_queue import ClaimedRow
 
 from .budgets import Budgets
 from .fan_out import LEASE_MS, Planned, Stored
-from .jobs import AppDirectory, Authority, Job, Logins
-from .lane import CAPACITY, Lane, Sender
+from .jobs import AppDirectory, Authority, Job, Logins, Sender
+from .lane import CAPACITY, Lane
 from .recorder import Entry, Recorder
 from .second_look import look_again
 from .verdicts import Verdicts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -10,7 +11,7 @@ from homing.model.apps import App, AppSettings
 from homing.model.certificates import Certificate
 from homing.model.messages import Element, Message
 from homing.model.notification import Notification
-from homing.model.outcome import Grant, Outcome, VendorRequest
+from homing.model.outcome import Grant, Outcome, TransportFailure, VendorRequest, VendorResponse
 from homing.model.push import Reason
 from homing.model.push_info import NO_WISHES, OfflinePushInfo
 from homing.rules import content
@@ -37,6 +38,17 @@ class Job(msgspec.Struct, gc=False):
     attempts: int = 0
     attempts_before: int = 0  # made before somebody had it tried again: they do not count against it
     refreshed: bool = False  # the log-in was renewed for it once already
+
+
+Answer = VendorResponse | TransportFailure
+
+
+class Sender(Protocol):
+    """The transport, as a lane uses it."""
+
+    def submit(self, request: VendorRequest, pool: str, done: Callable[[Answer], object], *, reconnect: bool = False) -> object:
+        """Send; ``done`` is called exactly once, on the loop, perhaps before this returns."""
+        ...
 
 
 class Authority(Protocol):

@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
-from homing.channels.base import follow_ups
+from homing.channels.base import follow_ups, host_group_of
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
-from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest
 from homing.rules.quota import CircuitBreaker
 
 from .budgets import UNLIMITED, Budget, Budgets
-from .jobs import Job, Logins
+from .host_groups import HostGroups
+from .jobs import Answer, Job, Logins, Sender
+from .replacement_order import ReplacementOrder
 from .verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -37,16 +39,6 @@ STRIDE = 64
 PATIENCE_SECONDS = 5.0
 #: How long a lane sleeps at most while it owes its budget; a bucket holds a tenth of a second.
 OWING_SECONDS = 0.05
-
-Answer = VendorResponse | TransportFailure
-
-
-class Sender(Protocol):
-    """The transport, as a lane uses it."""
-
-    def submit(self, request: VendorRequest, pool: str, done: Callable[[Answer], object], *, reconnect: bool = False) -> object:
-        """Send; ``done`` is called exactly once, on the loop, perhaps before this returns."""
-        ...
 
 
 class Lane:
@@ -83,6 +75,7 @@ class Lane:
         self._permits = 0  # taken from the budget and not used yet; negative: used in advance
         self._wake_up = self._pump_soon
         self._breaker = CircuitBreaker()
+        self._groups: HostGroups | None = None  # where tokens name their hosts: then each group has its breaker
         self._grant: Grant | None = None
         self._login: asyncio.Task[None] | None = None
         self._held_until = 0.0
@@ -91,7 +84,7 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._pump_scheduled = False
         self._stopped_until_ms = 0
-        self._order: dict[tuple[int, str], Job | None] = {}
+        self._order = ReplacementOrder()
         self._sent: set[int] = set()
         self._reconnect = False
         self._closing = False
@@ -99,7 +92,7 @@ class Lane:
         self._quiet.set()
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + (len(self._groups) if self._groups is not None else 0)
 
     @property
     def has_room(self) -> bool:
@@ -109,7 +102,7 @@ class Lane:
     @property
     def can_take(self) -> bool:
         """Whether claimed pushes may be added: not while it is held or full."""
-        return len(self._queue) < CAPACITY and self._held_until == 0.0 and not self._closing and not self._suspended
+        return len(self) < CAPACITY and self._held_until == 0.0 and not self._closing and not self._suspended
 
     def equip(self, certificate: Certificate | None, channel: Channel | None) -> None:
         """Use this certificate from now on."""
@@ -123,6 +116,8 @@ class Lane:
         self._badgeless = capabilities.batch_size > 1 and not shows_badge
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
+        if self._groups is None and (group_of := host_group_of(channel)):
+            self._groups = HostGroups(group_of, self._limit)
         rate = options.requests_per_second or capabilities.requests_per_second or 0.0
         self._rate = rate
         self._budget = self._budgets.of(certificate.sdkappid, certificate.business_id, rate)
@@ -149,14 +144,14 @@ class Lane:
     def holds(self) -> list[int]:
         """The push ids that wait here: their leases are to be renewed, and nobody may claim them anew."""
         ids = [job.push_id for job in self._queue]
-        ids.extend(job.push_id for job in self._order.values() if job is not None)
+        ids.extend(self._order.holds())
         ids.extend(self._sent)
+        ids.extend(job.push_id for job in self._groups or ())
         return ids
 
     def drop_device(self, device_id: int) -> None:
         """Forget the queued pushes of a device whose session ended; the table has them suppressed already."""
-        if self._queue:
-            self._queue = deque(job for job in self._queue if job.device_id != device_id)
+        self._keep(lambda job: job.device_id != device_id)
 
     def suspend(self) -> None:
         """Send nothing until ``go_on``: what is sent now could not be written down, and others would send it again."""
@@ -166,9 +161,15 @@ class Lane:
         """Send again. The pushes in ``lost`` belong to another node now."""
         self._suspended = False
         if lost:
-            self._queue = deque(job for job in self._queue if job.push_id not in lost)
-            self._order.update({key: None for key, job in self._order.items() if job is not None and job.push_id in lost})
+            self._keep(lambda job: job.push_id not in lost)
+            self._order.forget(lost)
         self._pump_soon()
+
+    def _keep(self, wanted: Callable[[Job], bool]) -> None:
+        if self._queue:
+            self._queue = deque(filter(wanted, self._queue))
+        if self._groups is not None:
+            self._groups.keep(wanted)
 
     def close(self) -> None:
         """Send nothing more; give the queue back."""
@@ -263,8 +264,9 @@ class Lane:
         self._on_room(self)
 
     def _give_back(self, due_at_ms: int) -> None:
-        if self._queue:
-            jobs, self._queue = list(self._queue), deque()
+        parked = self._groups.drain() if self._groups is not None else []
+        if self._queue or parked:
+            jobs, self._queue = [*parked, *self._queue], deque()
             self._verdicts.release(jobs, due_at_ms)
             self._due(due_at_ms)
 
@@ -315,21 +317,28 @@ class Lane:
         if job.expires_at_ms <= self._clock.now_ms():
             self._verdicts.expired(job)
             return None
+        if self._groups is not None and not self._admitted(job, self._groups):
+            return None
         if not job.replaces:
             return job
-        key = (job.device_id, job.replaces)
-        if key not in self._order:
-            self._order[key] = None
-            return job
-        waiting = self._order[key]
-        older, newer = (job, waiting) if waiting is not None and waiting.push_id > job.push_id else (waiting, job)
-        self._order[key] = newer
+        goes, older = self._order.enter(job)
         if older is not None:
             self._verdicts.superseded(older)
-        return None
+        return job if goes else None
+
+    def _admitted(self, job: Job, groups: HostGroups) -> bool:
+        """Whether its host takes requests now; else it is parked, or given back until the host may."""
+        wait = groups.admit(job, self._clock.monotonic())
+        if wait > 0:
+            due_at_ms = self._clock.now_ms() + int(wait * 1000)
+            self._verdicts.release([job], due_at_ms)
+            self._due(due_at_ms)
+        return wait == 0
 
     def _submit(self, request: VendorRequest, jobs: list[Job]) -> None:
         self.in_flight += 1
+        if self._groups is not None:
+            self._groups.started(jobs[0])
         self._permits -= self._cost(request)
         self._quiet.clear()
         self._sent.update(job.push_id for job in jobs)
@@ -372,6 +381,8 @@ class Lane:
             log.exception("answer_not_understood", lane=self.key)
             self._verdicts.release(jobs, self._clock.now_ms() + 60_000)
             self._due(self._clock.now_ms() + 60_000)
+        if self._groups is not None:
+            self._queue.extendleft(reversed(self._groups.ended(jobs[0])))
         if not self.in_flight:  # asked last: an answer may have started another request
             self._quiet.set()
         self._pump_soon()
@@ -394,16 +405,16 @@ class Lane:
             outcomes = channel.interpret(request, answer, now_ms)
             following = follow_ups(channel, request, answer, certificate)
             if following:
-                self._note_health(outcomes[0])
+                self._note_health(outcomes[0], jobs[0])
                 self._permits += self._cost(request) - 1  # it reached no phone
                 self._follow(following, jobs, outcomes, self._verdicts.answered(request, answer, times))
                 return
         self._reconnect = self._reconnect or any(outcome.reconnect for outcome in outcomes)
-        self._note_health(outcomes[0])
+        self._note_health(outcomes[0], jobs[0])
         again: list[Job] = []
         answered = self._verdicts.answered(request, answer, times)
         for job, outcome in zip(jobs, outcomes, strict=True):
-            step = self._verdicts.judge(self.key, certificate, job, outcome, answered, newer_waits=self._newer_waits(job))
+            step = self._verdicts.judge(self.key, certificate, job, outcome, answered, newer_waits=self._order.newer_waits(job))
             if step.refresh_grant and used[0] is not None:
                 self._renew(certificate, used[0])
             if step.stop_lane_until_ms is not None:
@@ -414,7 +425,9 @@ class Lane:
                 continue
             if step.kind == "retry":
                 self._due(step.due_at_ms)
-            self._release_order(job)
+            waiting = self._order.leave(job)
+            if waiting is not None:
+                self._queue.appendleft(waiting)
         self._queue.extendleft(reversed(again))
 
     def _follow(self, requests: list[VendorRequest], jobs: list[Job], outcomes: list[Outcome], answered: tuple[str, str, int, int]) -> None:
@@ -424,24 +437,21 @@ class Lane:
         for request in requests:
             self._submit(request, [by_id[target.push_id] for target in request.targets])
 
-    def _note_health(self, outcome: Outcome) -> None:
+    def _note_health(self, outcome: Outcome, job: Job) -> None:
+        groups, now = self._groups, self._clock.monotonic()
+        breaker = groups.breaker(job) if groups is not None else self._breaker
         if outcome.kind is OutcomeKind.VENDOR_DOWN:
-            self._breaker.failure(self._clock.monotonic())
+            breaker.failure(now)
         else:
-            self._breaker.success()
+            breaker.success()
             if self._held_by_breaker:
                 self._resume()
         if outcome.kind is OutcomeKind.THROTTLED and outcome.retry_after_seconds:
-            self._hold(min(outcome.retry_after_seconds, PATIENCE_SECONDS))
-
-    def _newer_waits(self, job: Job) -> bool:
-        return bool(job.replaces) and self._order.get((job.device_id, job.replaces)) is not None
-
-    def _release_order(self, job: Job) -> None:
-        """This one is out of the way: the newer notification that waited for it may go."""
-        waiting = self._order.pop((job.device_id, job.replaces), None) if job.replaces else None
-        if waiting is not None:
-            self._queue.appendleft(waiting)
+            seconds = min(outcome.retry_after_seconds, PATIENCE_SECONDS)
+            if groups is not None:
+                groups.hold(job, now + seconds)
+            else:
+                self._hold(seconds)
 
     # --- logging in at the vendor ---
 
