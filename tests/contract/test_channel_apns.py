@@ -17,7 +17,9 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.channels.apns import ApnsChannel, ApnsCredentials, ApnsOptions, apns_id, expires_at_ms
+from homing.channels.apns import ApnsChannel, expires_at_ms
+from homing.channels.apns_fields import ApnsCredentials, ApnsOptions
+from homing.channels.apns_message import apns_id
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, VendorRequest, VendorResponse
@@ -335,7 +337,7 @@ def test_a_missing_topic_is_named_with_a_key():
 # --- client certificates (section 2.2) ----------------------------------------------------------
 
 
-def push_certificate(*oids: str, uid: str = "com.example.cert") -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
+def push_certificate(*oids: str, uid: str = "com.example.cert", topics: tuple[str, ...] = ()) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     names = [x509.NameAttribute(NameOID.COMMON_NAME, "Apple Push Services")]
     if uid:
@@ -352,6 +354,10 @@ def push_certificate(*oids: str, uid: str = "com.example.cert") -> tuple[rsa.RSA
     )
     for oid in oids:
         builder = builder.add_extension(x509.UnrecognizedExtension(ObjectIdentifier(oid), b"\x05\x00"), critical=False)
+    if topics:
+        listed = b"".join(b"\x0c" + bytes([len(topic)]) + topic.encode() for topic in topics)
+        listing = ObjectIdentifier("1.2.840.113635.100.6.3.6")
+        builder = builder.add_extension(x509.UnrecognizedExtension(listing, b"\x30" + bytes([len(listed)]) + listed), critical=False)
     return key, builder.sign(key, hashes.SHA256())
 
 
@@ -386,6 +392,25 @@ def test_a_wrong_passphrase_is_said_in_one_sentence(file):
 def test_a_certificate_of_the_other_environment_is_told():
     (problem,) = APNS.check(certificate({"client_certificate": P12, "passphrase": "secret"}, environment="sandbox"))
     assert "production only" in problem.sentence
+
+
+@pytest.mark.parametrize(
+    ("uid", "topics", "push_type", "field"),
+    [
+        ("com.example.cert", ("com.example.cert", "com.example.cert.complication"), "voip", "client_certificate"),
+        ("com.example.cert", ("com.example.cert", "com.example.cert.voip"), "voip", ""),
+        ("com.example.cert", (), "voip", ""),
+        ("com.example.cert.voip", (), "voip", ""),
+        ("com.example.cert.voip", (), "alert", "topic"),
+        ("com.example.cert", ("com.example.cert",), "alert", ""),
+    ],
+)
+def test_a_client_certificate_that_is_not_for_the_push_type_is_told(uid: str, topics: tuple[str, ...], push_type: str, field: str):
+    key, named = push_certificate("1.2.840.113635.100.6.3.2", uid=uid, topics=topics)
+    file = pkcs12.serialize_key_and_certificates(b"push", key, named, None, serialization.BestAvailableEncryption(b"secret"))
+    found = APNS.check(certificate({"client_certificate": file, "passphrase": "secret"}, topic="", push_type=push_type))
+    assert [problem.field for problem in found if not problem.warning] == ([field] if field else [])
+    assert all(problem.cure for problem in found)
 
 
 def test_a_pem_without_its_key_or_with_anothers_is_told():

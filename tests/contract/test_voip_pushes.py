@@ -12,8 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from homing.channels.apns import ApnsChannel, ApnsOptions
+from homing.channels.apns import ApnsChannel
+from homing.channels.apns_fields import ApnsOptions
+from homing.channels.base import call_problem
 from homing.channels.fields import build
+from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Grant, VendorRequest
@@ -182,6 +185,17 @@ def test_what_pushkit_demands_is_said_when_the_certificate_is_saved(caller: Call
     assert problem.warning
     assert "CallKit" in problem.sentence
     assert APNS.check(caller.certificate_for(push_type="alert")) == []
+
+
+def test_only_a_certificate_for_calls_takes_pushkit_tokens(caller: Caller):
+    assert call_problem(APNS, caller.certificate) is None
+    problem = call_problem(APNS, caller.certificate_for(push_type="alert"))
+    assert problem is not None
+    assert ".voip" in problem.sentence
+    assert "push_type=voip" in problem.cure
+    problem = call_problem(CHANNELS["huawei"], caller.certificate)
+    assert problem is not None
+    assert "calls" in problem.sentence
 
 
 @pytest.mark.parametrize(

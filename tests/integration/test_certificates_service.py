@@ -227,3 +227,11 @@ async def test_tokens_reported_without_a_number_go_to_the_first_certificate_of_t
     assert await certificates.for_shared_tokens(APP, "android") == numbers["1500001048"]
     assert await certificates.for_shared_tokens(APP, "ios") == numbers["1600001048"]
     assert await certificates.for_shared_tokens(APP, "harmony") == 0
+
+
+async def test_a_certificate_tells_whether_tokens_for_calls_may_name_it(certificates: Certificates, service_account: bytes) -> None:
+    added = await _added(certificates, service_account)
+    problem = await certificates.call_problem(APP, added.business_id)
+    assert problem is not None
+    assert "calls" in problem.sentence
+    assert await certificates.call_problem(APP, 1) is None

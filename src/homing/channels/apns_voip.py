@@ -47,7 +47,7 @@ def _caller(ext: str) -> str:
 
 
 def problems(push_type: str, topic: str) -> list[FieldProblem]:
-    """What PushKit demands, said when the certificate is saved."""
+    """What PushKit demands, said when the certificate is saved. ``topic`` is the operator's, else the one that the certificate names."""
     if push_type not in ("alert", "voip"):
         return [FieldProblem("push_type", "push_type is neither alert nor voip", "Use one of the two")]
     if push_type == "alert":
@@ -57,3 +57,11 @@ def problems(push_type: str, topic: str) -> list[FieldProblem]:
     sentence = "iOS ends an app that does not report a call to CallKit for every VoIP push, and then stops delivering them"
     cure = "Report only PushKit tokens for this certificate, and send nothing but calls to it"
     return [FieldProblem("push_type", sentence, cure, warning=True)]
+
+
+def call_problem(push_type: str) -> FieldProblem | None:
+    """Why a certificate cannot take PushKit tokens: only the topic that ends in .voip rings, and Apple refuses the token on any other."""
+    if push_type == "voip":
+        return None
+    sentence = "it sends notifications: its topic does not end in .voip, and Apple refuses a PushKit token there"
+    return FieldProblem("push_type", sentence, "Name a certificate that was added with push_type=voip: `homing cert list` shows them")

@@ -171,6 +171,24 @@ def host_group_of(channel: Channel) -> Callable[[str], str] | None:
     return getattr(channel, "host_group", None)
 
 
+class TakesCallTokens(Protocol):
+    """What a channel has besides, whose phones have a token of its own for calls."""
+
+    def call_problem(self, certificate: Certificate) -> FieldProblem | None:
+        """Why tokens for calls may not name this certificate, with the cure; None where they may."""
+        ...
+
+
+def call_problem(channel: Channel, certificate: Certificate) -> FieldProblem | None:
+    """Why a device's token for calls may not name this certificate; most channels have no such tokens."""
+    ask = getattr(channel, "call_problem", None)
+    if ask is None:
+        sentence = "its channel has no tokens for calls: a call goes to the device's own token there"
+        return FieldProblem("channel", sentence, "Leave voip out, or name a certificate for calls: `homing cert list` shows them")
+    problem: FieldProblem | None = ask(certificate)
+    return problem
+
+
 Problems = Callable[[Certificate], list[FieldProblem]]
 
 

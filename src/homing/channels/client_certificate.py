@@ -25,7 +25,7 @@ class ClientCertificate(msgspec.Struct, frozen=True):
     pem: bytes  # certificate, chain and unencrypted key
     user_id: str  # the subject's UID: Apple puts the bundle id there
     expires_at_ms: int
-    extension_oids: tuple[str, ...]
+    extensions: dict[str, bytes]  # the vendor's own, by OID
 
     def __repr__(self) -> str:
         return f"ClientCertificate(user_id={self.user_id!r})"
@@ -74,7 +74,7 @@ def _made(key: object, certificates: list[x509.Certificate]) -> ClientCertificat
         pem=pem,
         user_id=_user_id(first),
         expires_at_ms=int(first.not_valid_after_utc.timestamp() * 1000),
-        extension_oids=_extension_oids(first),
+        extensions=_extensions(first),
     )
 
 
@@ -83,8 +83,9 @@ def _user_id(certificate: x509.Certificate) -> str:
     return str(found[0].value) if found else ""
 
 
-def _extension_oids(certificate: x509.Certificate) -> tuple[str, ...]:
+def _extensions(certificate: x509.Certificate) -> dict[str, bytes]:
     try:
-        return tuple(extension.oid.dotted_string for extension in certificate.extensions)
+        found = [extension.value for extension in certificate.extensions]
     except (ValueError, x509.DuplicateExtension):
-        return ()
+        return {}
+    return {value.oid.dotted_string: value.value for value in found if isinstance(value, x509.UnrecognizedExtension)}

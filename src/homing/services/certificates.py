@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from homing.channels import fields
-from homing.channels.base import Channel, FieldProblem, serves_shared_tokens
+from homing.channels.base import Channel, FieldProblem, call_problem, serves_shared_tokens
 from homing.channels.registry import CHANNELS
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
@@ -76,6 +76,14 @@ class Certificates:
             if vendor is not None and readable and serves_shared_tokens(vendor, certificate, platform):
                 return certificate.business_id
         return 0
+
+    async def call_problem(self, sdkappid: int, business_id: int) -> FieldProblem | None:
+        """Why a token for calls may not name this certificate; None where it may, or where the certificate cannot be read now."""
+        certificate = await self.get(sdkappid, business_id)
+        vendor = self._channels.get(certificate.channel) if certificate is not None else None
+        if certificate is None or vendor is None or certificate.options is None:
+            return None
+        return call_problem(vendor, certificate)
 
     async def of_known_app(self, sdkappid: int) -> list[Certificate]:
         """As ``of_app``, for people: raises ``Refused`` (app_not_found)."""

@@ -218,6 +218,8 @@ class Sessions:
             check_push_token(further)
             if not 0 < further_id < 2**63 or await self._certificates.get(device.sdkappid, further_id) is None:
                 raise Refused(CERTIFICATE_UNKNOWN, str(further_id)[:20])
+        if voip is not None and (problem := await self._certificates.call_problem(device.sdkappid, voip[0])):
+            raise Refused(BAD_PARAMETER, f"$.voip.business_id {voip[0]}: {problem.sentence}", cure=problem.cure)
         # The original takes businessID 0 for tokens of the shared push service (client-sdk sheet, section 3). They go to the
         # app's certificate for that service; without one the token is kept, and its pushes say what is missing.
         known = is_tpns_token and business_id == 0

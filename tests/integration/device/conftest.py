@@ -70,6 +70,9 @@ class FakeCertificates:
     async def for_shared_tokens(self, sdkappid: int, platform: str) -> int:
         return BUSINESS if (sdkappid, platform) == (APP, "android") else 0
 
+    async def call_problem(self, sdkappid: int, business_id: int) -> None:
+        return None
+
     async def by_receipt_path(self, path: str) -> None:
         return None
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from homing.channels.base import call_problem
+from homing.channels.registry import CHANNELS
+from homing.model.certificates import Certificate
 from homing.store.engine import Query
 
+APP = 1_400_000_001
 OWN, CALLS = 15_518, 15_520
 VOIP = Query("test.device_voip", "SELECT user_id, business_id, token FROM voip_token")
 
@@ -45,4 +49,22 @@ async def test_both_tokens_are_reported_in_one_call(world: Any, monkeypatch: pyt
     assert await stored(world) == [("bob", CALLS, "ringer")]
     assert [device["token"] for device in await world.devices()] == ["own"]
     await world.ok("PUT", "push-config", {"business_id": OWN, "token": "own"}, bob)
+    assert await stored(world) == []
+
+
+async def test_a_certificate_that_sends_notifications_is_refused_with_the_cure(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    apns = CHANNELS["apns"]
+    notifications = Certificate(APP, CALLS, "apns", "chat", apns.credentials_type(), apns.options_type(topic="com.example.im"))
+    numbers = {OWN: notifications, CALLS: notifications}
+
+    async def get(_self: Any, _sdkappid: int, business_id: int) -> Certificate | None:
+        return numbers.get(business_id)
+
+    async def problem(_self: Any, _sdkappid: int, business_id: int) -> Any:
+        return call_problem(apns, numbers[business_id])
+
+    monkeypatch.setattr(type(world.hub.sessions._certificates), "get", get)
+    monkeypatch.setattr(type(world.hub.sessions._certificates), "call_problem", problem)
+    body = {"business_id": OWN, "token": "own", "voip": {"business_id": CALLS, "token": "ringer"}}
+    assert await world.refused("PUT", "push-config", body, await world.login("bob")) == (400, "bad_parameter")
     assert await stored(world) == []
