@@ -33,8 +33,10 @@ from homing.services.dispatch import Dispatch
 from homing.services.explain import Explain
 from homing.services.history import History
 from homing.services.hub import Hub
+from homing.services.labels import Labels
 from homing.services.logins import VendorLogins
 from homing.services.messaging import Messaging
+from homing.services.push_jobs import PushJobs
 from homing.services.receipts import Receipts
 from homing.services.recorder import Recorder
 from homing.services.retention import Retention
@@ -117,6 +119,8 @@ class Node:
             dispatch=dispatch,
             receipts=Receipts(database=database, clock=clock, ids=ids, certificates=certificates),
             explain=Explain(database, clock),
+            labels=Labels(database),
+            push_jobs=PushJobs(database=database, ids=ids, clock=clock),
         )
 
     async def start(self) -> None:

@@ -125,6 +125,36 @@ MSG_BAD_LIFETIME_TYPE = _problem("message_bad_lifetime_type", 90044, 400, "MsgLi
 MSG_SENDER_UNKNOWN = _problem("message_account_unknown", 90048, 404, "The account does not exist", "Import the account first")
 MSG_INTERNAL = _problem("message_internal", 91000, 500, "The server failed inside", "Repeat the request with the same MsgSeq and MsgRandom")
 BODY_TOO_LONG = _problem("body_too_long", 93000, 413, "The JSON is longer than the limit", "Send at most 12 KB of message")
+# --- pushes to many (900xx) ----------------------------------------------------------------------
+TAG_TOO_LONG = _problem("tag_too_long", 90020, 400, "A tag is empty, longer than 50 bytes or not text", "Use tags of 1 to 50 bytes")
+LABELS_BAD_BODY = _problem("labels_bad_body", 90019, 400, "The tags or attributes are not in their format", "See the path in the detail")
+CONDITION_DUPLICATE_TAG = _problem("condition_duplicate_tag", 90022, 400, "A tag stands twice in the condition", "Name each tag once")
+PUSH_TASK_EXISTS = _problem(
+    "push_task_exists", 90025, 409, "Another push with this MsgRandom exists", "Repeat a push with the same body, or take another MsgRandom"
+)
+CONDITION_ILLEGAL = _problem(
+    "condition_illegal", 90027, 400, "The Condition is illegal", "Use TagsOr, TagsAnd, AttrsOr or AttrsAnd, or leave Condition out"
+)
+TOO_MANY_TAGS = _problem("too_many_tags", 90032, 400, "There are more than 10 tags", "Send at most 10 tags at a time")
+ATTRIBUTE_ILLEGAL = _problem(
+    "attribute_illegal", 90033, 400, "An attribute is illegal", "Name the attribute with set_attr_name first; a value has 1 to 50 bytes"
+)
+LABELS_BAD_ACCOUNT = _problem("labels_bad_account", 90035, 400, "A To_Account is illegal", "Pass UserIDs of 1 to 32 bytes")
+CONDITION_MIXED = _problem("condition_mixed", 90039, 400, "Tags and attributes are mixed in the condition", "Use either tags or attributes")
+CONDITION_EMPTY_TAG = _problem("condition_empty_tag", 90040, 400, "A tag in the condition is empty", "Leave empty tags out")
+USER_HAS_TOO_MANY_TAGS = _problem(
+    "user_has_too_many_tags", 90046, 409, "The account has more than 100 tags", "Remove tags of this account first"
+)
+REPORT_TOO_MANY = _problem("report_too_many", 90014, 400, "There are too many task ids", "Ask for at most 500 at a time")
+REPORT_NO_TASK = _problem("report_no_task", 90015, 400, "A task id is missing", "Pass the TaskId that answered the push")
+TASK_UNKNOWN = _problem("task_unknown", 90016, 404, "There is no such push task", "Use the TaskId that answered the push")
+REVOKE_UNKNOWN = _problem("revoke_unknown", 90049, 404, "There is no such push task to recall", "Use the TaskId that answered the push")
+REVOKED_ALREADY = _problem("revoked_already", 90050, 409, "The push task was recalled already", "Nothing is left to do")
+REVOKE_TOO_LATE = _problem("revoke_too_late", 90052, 403, "The push task is older than 24 hours", "Recall within 24 hours")
+REVOKE_NEEDS_INFO = _problem(
+    "revoke_needs_offline_push_info", 90053, 400, "OfflinePushInfo is missing", "Say what takes the place of the notifications"
+)
+PUSH_BODY_TOO_LONG = _problem("push_body_too_long", 90056, 413, "The push is longer than 10 KB", "Send less, or a link to the content")
 
 # --- the device API ------------------------------------------------------------------------------
 SESSION_UNKNOWN = _problem("session_unknown", 6026, 401, "There is no such session", "Log in again with POST /v1/device/login")

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .dispatch import Dispatch
     from .explain import Explain
     from .history import History
+    from .labels import Labels
     from .messaging import Messaging
+    from .push_jobs import PushJobs
     from .receipts import Receipts
     from .sessions import Sessions
 
@@ -41,3 +43,5 @@ class Hub:
     dispatch: Dispatch
     receipts: Receipts
     explain: Explain
+    labels: Labels
+    push_jobs: PushJobs

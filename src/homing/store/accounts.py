@@ -39,6 +39,11 @@ _DELETE_CONVERSATIONS = Bulk(
     [("user_id", "text")],
     "DELETE FROM conversation WHERE sdkappid = ? AND user_id IN (SELECT user_id FROM k)",
 )
+_DELETE_LABELS = Bulk(
+    "accounts.delete_labels",
+    [("user_id", "text")],
+    "DELETE FROM account_label WHERE sdkappid = ? AND user_id IN (SELECT user_id FROM k)",
+)
 # An account that is made again under the same name counts its inbox from the start: the old places must be free.
 _LEAVE_INBOX = Bulk(
     "accounts.leave_inbox",
@@ -85,7 +90,7 @@ async def delete_accounts(tx: Tx, sdkappid: int, user_ids: Iterable[str]) -> lis
     """
     keys = [(user_id,) for user_id in sorted(set(user_ids))]
     deleted = [(row[0],) for row in await tx.bulk(_DELETE, keys, sdkappid)]
-    for statement in (_DELETE_CONVERSATIONS, _LEAVE_INBOX, _LEAVE_OUTBOX):
+    for statement in (_DELETE_CONVERSATIONS, _DELETE_LABELS, _LEAVE_INBOX, _LEAVE_OUTBOX):
         await tx.bulk(statement, deleted, sdkappid)
     return [key[0] for key in deleted]
 

@@ -20,7 +20,9 @@ from homing.server.rest_v4.app import RestV4
 from homing.services.accounts import Accounts
 from homing.services.history import History
 from homing.services.hub import Hub
+from homing.services.labels import Labels
 from homing.services.messaging import Messaging
+from homing.services.push_jobs import PushJobs
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Database, Query
 
@@ -159,6 +161,8 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
         sessions=sessions,
         messaging=messaging,
         history=History(database, clock, ids, bus),
+        labels=Labels(database),
+        push_jobs=PushJobs(database=database, ids=ids, clock=clock),
     )
     for app in (APP, OTHER):
         rows = [(ADMIN, "", ""), ("alice", "Alice", ""), ("bob", "", "")]

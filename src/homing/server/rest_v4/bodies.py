@@ -12,9 +12,13 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from homing.model.problems import (
+    ATTRIBUTE_ILLEGAL,
     BAD_JSON,
     BAD_PARAMETER,
+    CONDITION_ILLEGAL,
     INTERNAL,
+    LABELS_BAD_ACCOUNT,
+    LABELS_BAD_BODY,
     MSG_BAD_BODY,
     MSG_BAD_FORMAT,
     MSG_BAD_JSON,
@@ -26,6 +30,7 @@ from homing.model.problems import (
     MSG_BAD_TIME,
     MSG_BODY_NOT_ARRAY,
     MSG_INTERNAL,
+    REPORT_NO_TASK,
     Problem,
     Refused,
 )
@@ -63,6 +68,24 @@ MESSAGE_FAMILY = Family(
         "MsgLifeTime": MSG_BAD_LIFETIME_TYPE,
     },
 )
+
+
+PUSH_FAMILY = Family(
+    MSG_BAD_JSON,
+    MSG_BAD_FORMAT,
+    MSG_INTERNAL,
+    {
+        "To_Account": MSG_BAD_RECEIVER,
+        "MsgBody": MSG_BAD_BODY,
+        "MsgRandom": MSG_BAD_RANDOM,
+        "MsgLifeTime": MSG_BAD_LIFETIME_TYPE,
+        "Condition": CONDITION_ILLEGAL,
+        "TaskId": REPORT_NO_TASK,
+        "TaskIds": REPORT_NO_TASK,
+        "TaskID": REPORT_NO_TASK,
+    },
+)
+LABEL_FAMILY = Family(MSG_BAD_JSON, LABELS_BAD_BODY, MSG_INTERNAL, {"To_Account": LABELS_BAD_ACCOUNT, "AttrNames": ATTRIBUTE_ILLEGAL})
 
 
 class BodyDecoder(Generic[T]):

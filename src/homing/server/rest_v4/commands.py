@@ -7,10 +7,12 @@ from typing import Any
 
 from . import account_commands as accounts
 from . import history_commands as history
+from . import label_commands as labels
 from . import message_commands as messages
 from . import presence
+from . import push_commands as pushes
 from .answers import Answer
-from .bodies import ACCOUNT_FAMILY, MESSAGE_FAMILY, BodyDecoder, Family
+from .bodies import ACCOUNT_FAMILY, LABEL_FAMILY, MESSAGE_FAMILY, PUSH_FAMILY, BodyDecoder, Family
 from .gate import Call
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -49,6 +51,13 @@ class Command:
     def summary(self) -> str:
         """The first line of what it does."""
         return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+def _label(name: str, request: type[Any], run: Run, answer: type[Answer] = Answer) -> Command:
+    """A command of tags or attributes: it has the same name in both push services, and had another service before."""
+    return Command(
+        f"timpush/{name}", request, run, LABEL_FAMILY, answer=answer, aliases=(f"all_member_push/im_{name}", f"openim/im_{name}")
+    )
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -111,6 +120,35 @@ COMMANDS: tuple[Command, ...] = (
         aliases=("openim/getc2cunreadmsgnum",),
     ),
     Command("openim/admin_getroammsg", history.Roam, history.admin_getroammsg, MESSAGE_FAMILY, answer=history.RoamAnswer),
+    Command(
+        "all_member_push/im_push",
+        pushes.ImPush,
+        pushes.im_push,
+        PUSH_FAMILY,
+        answer=pushes.TaskAnswer,
+        check_size=pushes.check_size,
+        aliases=("openim/im_push",),
+    ),
+    Command("timpush/push", pushes.TimPush, pushes.push, PUSH_FAMILY, answer=pushes.TaskAnswer, check_size=pushes.check_size),
+    Command("timpush/batch", pushes.TimPushBatch, pushes.batch, PUSH_FAMILY, answer=pushes.BatchTaskAnswer),
+    Command("timpush/revoke", pushes.Revoke, pushes.revoke, PUSH_FAMILY, check_size=pushes.check_size),
+    Command(
+        "all_member_push/im_get_push_report",
+        pushes.TaskIds,
+        pushes.im_get_push_report,
+        PUSH_FAMILY,
+        answer=pushes.ReportAnswer,
+        aliases=("openim/im_get_push_report",),
+    ),
+    _label("set_attr_name", labels.SetAttrName, labels.set_attr_name),
+    _label("get_attr_name", labels.Nothing, labels.get_attr_name, labels.AttrNamesAnswer),
+    _label("set_attr", labels.SetAttr, labels.set_attr, labels.LabelsAnswer),
+    _label("get_attr", labels.AccountList, labels.get_attr, labels.UserAttrsAnswer),
+    _label("remove_attr", labels.RemoveAttr, labels.remove_attr, labels.LabelsAnswer),
+    _label("add_tag", labels.AddTag, labels.add_tag, labels.LabelsAnswer),
+    _label("get_tag", labels.AccountList, labels.get_tag, labels.UserTagsAnswer),
+    _label("remove_tag", labels.RemoveTag, labels.remove_tag, labels.LabelsAnswer),
+    _label("remove_all_tags", labels.AccountList, labels.remove_all_tags, labels.LabelsAnswer),
 )
 
 #: By URL path, aliases included.
