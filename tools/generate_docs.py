@@ -76,6 +76,11 @@ The rows are asked in this order, but for one thing: a device that is connected 
 socket whatever the message says about pushing, and is decided again by the later rows only when no acknowledgement comes
 within the app's `ack_timeout_ms` (3 seconds unless changed).
 
+Three more things end a push before it reaches the vendor, each looked at when it is sent: its time to live is over (`ttl_over`),
+a newer notification took its place (`superseded`), and a vendor that would accept it and have the phone show nothing, because
+neither certificate nor message names a notification channel (`no_channel_id`). An ext that is not JSON where a vendor needs
+JSON is wrapped, and pushed.
+
 The words for each reason, and the cure, are in [States, reasons and outcomes](outcomes.md).
 """
 

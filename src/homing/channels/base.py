@@ -13,6 +13,7 @@ import msgspec
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Grant, Outcome, ReceiptAnswer, ReceiptRequest, VendorRequest, VendorResponse
+from homing.model.push import Reason
 
 
 class FieldInfo(msgspec.Struct, frozen=True):
@@ -169,6 +170,22 @@ class SendsToManyHosts(Protocol):
 def host_group_of(channel: Channel) -> Callable[[str], str] | None:
     """How this channel groups its hosts; None where there is one host, as for most channels."""
     return getattr(channel, "host_group", None)
+
+
+class KnowsWhatIsNotShown(Protocol):
+    """What a channel has besides, whose vendor accepts notifications that phones then show nothing of."""
+
+    def not_shown(self, notification: Notification, certificate: Certificate) -> Reason | None:
+        """Why no phone would show this notification, so that it is suppressed with its cure; None for every other one."""
+        ...
+
+
+NotShown = Callable[[Notification, Certificate], Reason | None]
+
+
+def not_shown_by(channel: Channel) -> NotShown | None:
+    """How to ask this channel; None where a vendor's yes is worth something, as with most."""
+    return getattr(channel, "not_shown", None)
 
 
 class TakesCallTokens(Protocol):

@@ -23,6 +23,7 @@ from homing.channels.statics import Statics
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Grant, Outcome, ReceiptAnswer, ReceiptRequest, VendorRequest, VendorResponse
+from homing.model.push import Reason
 
 _SINGLE_PATH: Final = "/server/v1/message/notification/unicast"
 _BATCH_PATH: Final = "/server/v1/message/notification/unicast_batch"
@@ -117,6 +118,12 @@ class OppoChannel:
                 VendorRequest("POST", url, _HEADERS, body.encode(), batch, secrets=secrets, ca_file=options.ca_file, context=options.region)
             )
         return requests
+
+    def not_shown(self, notification: Notification, certificate: Certificate) -> Reason | None:
+        """Section 9, trap 2: without a channel, and under the old rule, Android 8 and later show nothing."""
+        if certificate.options.without_channel == "send":
+            return None
+        return None if any(Job(notification, certificate.options, _PREPARED.get(certificate), 0).place()) else Reason.NO_CHANNEL_ID
 
     def interpret(self, request: VendorRequest, response: VendorResponse, now_ms: int) -> list[Outcome]:
         """Section 5."""

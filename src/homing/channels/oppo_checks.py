@@ -27,6 +27,8 @@ def problems(certificate: Certificate, capabilities: Capabilities) -> list[Field
     for name, value in (("app_key", credentials.app_key), ("master_secret", credentials.master_secret)):
         if not value.isascii():
             found.append(FieldProblem(name, f"{name} has characters that none has", "Copy it again from the console"))
+    if options.without_channel not in {"suppress", "send"}:
+        found.append(FieldProblem("without_channel", "without_channel is neither suppress nor send", "Use one of the two"))
     if options.region not in HOSTS:
         found.append(FieldProblem("region", f"region is none of {', '.join(HOSTS)}", "Use one of them"))
     found += _classes(options)
@@ -70,7 +72,8 @@ def _warnings(certificate: Certificate) -> Iterator[FieldProblem]:
     options: OppoOptions = certificate.options
     category = options.category.upper()
     if not options.channel_id and not options.category:
-        sentence = "without channel_id nothing is shown on Android 8 and later, unless each message brings OPPOChannelID"
+        done = "are suppressed" if options.without_channel == "suppress" else "are sent, and not shown"
+        sentence = f"without channel_id nothing is shown on Android 8 and later: messages that bring no OPPOChannelID {done}"
         cure = "Set channel_id to a channel that the app creates, and register it as private in OPPO's console"
         yield FieldProblem("channel_id", sentence, cure, warning=True)
     if category and category not in SERVICE | MARKETING:

@@ -51,6 +51,16 @@ class OppoOptions(CommonOptions, frozen=True, kw_only=True):
             "私信证书发送公信消息时使用的通道；不会用私信通道发送公信",
         ),
     ] = ""
+    without_channel: Annotated[
+        str,
+        field(
+            "Messages without a channel",
+            "没有通道的消息",
+            "suppress: nothing is shown on Android 8 and later, so nothing is sent; send: OPPO's page speaks of a default channel",
+            "suppress：Android 8 及以上不会展示，因此不发送；send：照常发送（OPPO 文档称会使用默认通道）",
+            choices=("suppress", "send"),
+        ),
+    ] = "suppress"
     template_id: Annotated[
         str,
         field("Template ID", "私信模板 ID", "Approved private-message template; code 54 asks for it", "已审核的私信模板；错误码 54 时必填"),

@@ -118,21 +118,29 @@ class Job(msgspec.Struct, frozen=True):
                 shown["call_back_parameter"] = parameter
         return shown
 
+    @property
+    def fits(self) -> bool:
+        """A private certificate's channel, category and template are never used for a public message."""
+        return self.notification.notification_class == "private" or self.options.notification_class == "public"
+
+    def place(self) -> tuple[str, str]:
+        """Channel and category. With a category the phone's system makes a channel itself; with neither nothing is shown."""
+        wishes, options = self.notification.wishes.AndroidInfo, self.options
+        channel = wish(wishes.OPPOChannelID, options.channel_id if self.fits else options.public_channel_id)
+        certificates = options.category if self.fits or not options.category else "MARKETING"
+        return channel, wish(wishes.OPPOCategory, certificates).upper()
+
     def classified(self, title: str, content: str) -> dict[str, Any]:
         """Channel, category, level and template (section 8). Under the old rule neither category nor level may be sent."""
         wishes, options = self.notification.wishes.AndroidInfo, self.options
-        fits = self.notification.notification_class == "private" or options.notification_class == "public"
-        found: dict[str, Any] = {}
-        if channel := wish(wishes.OPPOChannelID, options.channel_id if fits else options.public_channel_id):
-            found["channel_id"] = channel
-        certificates = options.category if fits or not options.category else "MARKETING"
-        category = wish(wishes.OPPOCategory, certificates).upper()
+        channel, category = self.place()
+        found: dict[str, Any] = {"channel_id": channel} if channel else {}
         if category:
             found["category"] = category
             level = wishes.OPPONotifyLevel if wishes.OPPONotifyLevel in _LEVELS else options.notify_level
             if level and category not in MARKETING:
                 found["notify_level"] = level
-        template = wish(wishes.OPPOPrivateMsgTemplateId, options.template_id if fits else "")
+        template = wish(wishes.OPPOPrivateMsgTemplateId, options.template_id if self.fits else "")
         if template and category not in MARKETING:
             found["private_msg_template_id"] = template
             if self.prepared.title_mapping:  # an empty object is refused

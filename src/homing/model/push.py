@@ -69,6 +69,7 @@ class Reason(enum.StrEnum):
     CLASS_REFUSED = "class_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
     QUOTA_DEVICE = "quota_device"
+    NO_CHANNEL_ID = "no_channel_id"  # the vendor would take it, and the phone would show nothing
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -143,6 +143,14 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "Log in once in the app, or import tokens with `homing tokens import`",
         "请先在应用内登录一次，或用 `homing tokens import` 导入 token",
     ),
+    Reason.NO_CHANNEL_ID: Words(
+        "neither the certificate nor the message names a notification channel, and from Android 8 on this vendor shows nothing without one",
+        "证书和消息都没有指定通知通道，而该厂商在 Android 8 及以上没有通道 ID 就不展示通知",
+        "Let the app create a channel, register it at the vendor, and set it with `homing cert set … --set channel_id=…`; or send it "
+        "in the offline push info. For public messages through a private certificate the option is public_channel_id",
+        "请在应用中创建通知通道并在厂商后台登记，然后执行 `homing cert set … --set channel_id=…`，或在离线推送信息中指定；"
+        "通过私信证书发送公信消息时对应的选项是 public_channel_id",
+    ),
     Reason.READ_ELSEWHERE: Words("the message was read on another device first", "消息已先在其他终端读过"),
     Reason.RECALLED: Words("the message was recalled first", "消息已先被撤回"),
     Reason.SUPERSEDED: Words(

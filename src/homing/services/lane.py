@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from homing.channels.base import follow_ups, host_group_of
+from homing.channels.base import NotShown, follow_ups, host_group_of, not_shown_by
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
@@ -39,6 +39,8 @@ STRIDE = 64
 PATIENCE_SECONDS = 5.0
 #: How long a lane sleeps at most while it owes its budget; a bucket holds a tenth of a second.
 OWING_SECONDS = 0.05
+Times = tuple[int, int]  # when the request went out, and after how long it was answered, in milliseconds
+Used = tuple[Grant | None, Certificate | None]  # what the request was made with; another may be in use when it is answered
 
 
 class Lane:
@@ -76,6 +78,7 @@ class Lane:
         self._wake_up = self._pump_soon
         self._breaker = CircuitBreaker()
         self._groups: HostGroups | None = None  # where tokens name their hosts: then each group has its breaker
+        self._not_shown: NotShown | None = None
         self._grant: Grant | None = None
         self._login: asyncio.Task[None] | None = None
         self._held_until = 0.0
@@ -116,6 +119,7 @@ class Lane:
         self._badgeless = capabilities.batch_size > 1 and not shows_badge
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
+        self._not_shown = not_shown_by(channel)
         if self._groups is None and (group_of := host_group_of(channel)):
             self._groups = HostGroups(group_of, self._limit)
         rate = options.requests_per_second or capabilities.requests_per_second or 0.0
@@ -282,6 +286,11 @@ class Lane:
         certificate, channel = self.certificate, self.channel
         assert certificate is not None
         assert channel is not None
+        if self._not_shown is not None and (reason := self._not_shown(jobs[0].notification, certificate)):
+            for job in jobs:
+                self._verdicts.suppressed(job.push_id, reason, job.attempts)
+                self._leave(job)
+            return 0
         targets = [Target(job.push_id, job.token) for job in jobs]
         requests = channel.render(jobs[0].notification, targets, certificate, self._grant, self._clock.now_ms())
         if len(requests) == 1:
@@ -364,14 +373,7 @@ class Lane:
 
     # --- answers ---
 
-    def _on_answer(
-        self,
-        request: VendorRequest,
-        jobs: list[Job],
-        answer: Answer,
-        times: tuple[int, int],
-        used: tuple[Grant | None, Certificate | None],
-    ) -> None:
+    def _on_answer(self, request: VendorRequest, jobs: list[Job], answer: Answer, times: Times, used: Used) -> None:
         self.in_flight -= 1
         self._sent.difference_update(job.push_id for job in jobs)
         try:
@@ -381,20 +383,15 @@ class Lane:
             log.exception("answer_not_understood", lane=self.key)
             self._verdicts.release(jobs, self._clock.now_ms() + 60_000)
             self._due(self._clock.now_ms() + 60_000)
+            for job in jobs:
+                self._leave(job)
         if self._groups is not None:
             self._queue.extendleft(reversed(self._groups.ended(jobs[0])))
         if not self.in_flight:  # asked last: an answer may have started another request
             self._quiet.set()
         self._pump_soon()
 
-    def _judge(
-        self,
-        request: VendorRequest,
-        jobs: list[Job],
-        answer: Answer,
-        times: tuple[int, int],
-        used: tuple[Grant | None, Certificate | None],
-    ) -> None:
+    def _judge(self, request: VendorRequest, jobs: list[Job], answer: Answer, times: Times, used: Used) -> None:
         channel, certificate = self.channel, used[1]
         assert channel is not None
         assert certificate is not None
@@ -425,10 +422,13 @@ class Lane:
                 continue
             if step.kind == "retry":
                 self._due(step.due_at_ms)
-            waiting = self._order.leave(job)
-            if waiting is not None:
-                self._queue.appendleft(waiting)
+            self._leave(job)
         self._queue.extendleft(reversed(again))
+
+    def _leave(self, job: Job) -> None:
+        waiting = self._order.leave(job)
+        if waiting is not None:
+            self._queue.appendleft(waiting)
 
     def _follow(self, requests: list[VendorRequest], jobs: list[Job], outcomes: list[Outcome], answered: tuple[str, str, int, int]) -> None:
         """Go on with the same pushes: a vendor's second step, or a repaired request."""
