@@ -10,20 +10,24 @@ import asyncio
 import functools
 from collections.abc import Callable
 
+import msgspec
 import pycurl
 
 from homing.model.outcome import FailureKind, TransportFailure, VendorRequest, VendorResponse
 
 from .easy import Answer, Easy, Origin, TransportOptions, system_ca
 from .engine import OVERDUE_SECONDS, Engine
+from .express import Express
 from .guard import judge_origin, origin_of
 
 _SWEEP_SECONDS = 5.0
 _MAX_ORIGINS = 4096
+_MAX_EXPRESS = 16  # origins of one pool with connections of their own
+_DRAIN_SECONDS = 0.02
 
 
 class _Pool:
-    __slots__ = ("_loop", "_options", "drained", "engine", "free", "last_used", "retired")
+    __slots__ = ("_loop", "_options", "engine", "express", "free", "last_used", "retired")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: TransportOptions) -> None:
         self._loop = loop
@@ -32,24 +36,25 @@ class _Pool:
         self.engine = Engine(loop, options, self._over)
         self.retired: list[Engine] = []
         self.last_used = 0.0
-        self.drained: asyncio.Event | None = None
+        self.express: dict[str, Express] = {}  # by origin
 
     def _over(self, easy: Easy, reusable: bool) -> None:
         if reusable and len(self.free) < self._options.max_free_handles:
             self.free.append(easy)
         else:
             easy.close()
-        if self.drained is not None and self.in_flight == 0:
-            self.drained.set()
 
     @property
     def in_flight(self) -> int:
-        return len(self.engine.active) + sum(len(engine.active) for engine in self.retired)
+        own = sum(express.in_flight for express in self.express.values())
+        return len(self.engine.active) + sum(len(engine.active) for engine in self.retired) + own
 
     def renew(self) -> None:
         """Leave the present connections to what is on them; everything later goes on new ones."""
         self.retired.append(self.engine)
         self.engine = Engine(self._loop, self._options, self._over)
+        for express in self.express.values():
+            express.renew()
 
     def sweep(self, now: float) -> None:
         """End what is overdue, close engines that were left and have become idle."""
@@ -58,18 +63,21 @@ class _Pool:
         for engine in [engine for engine in self.retired if not engine.active]:
             self.retired.remove(engine)
             engine.close()
+        for express in self.express.values():
+            express.sweep(now)
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
-        if self.in_flight:
-            self.drained = asyncio.Event()
-            await self.drained.wait()
+        while self.in_flight:  # noqa: ASYNC110  (asked once, at the very end; an event would cost every request)
+            await asyncio.sleep(_DRAIN_SECONDS)
 
     def close(self) -> None:
         """Close everything; what is under way is told."""
         for engine in (self.engine, *self.retired):
             engine.close()
         self.retired.clear()
+        for express in self.express.values():
+            express.close()
         for easy in self.free:
             easy.close()
         self.free.clear()
@@ -148,19 +156,44 @@ class HttpTransport:
         if engine.suspect or (reconnect and engine.answers):
             bulkhead.renew()
             engine = bulkhead.engine
+        bulkhead.last_used = self._loop.time()
+        if origin.multiplexed and request.method == "POST" and not request.client_pem and not reconnect:
+            express = bulkhead.express.get(origin.name) or self._new_express(bulkhead, origin)
+            withdraw = express.submit(request, done, len(engine.active)) if express is not None else None
+            if withdraw is not None:
+                return withdraw
+        return self._by_libcurl(request, bulkhead, origin, done)
+
+    def _by_libcurl(
+        self, request: VendorRequest, bulkhead: _Pool, origin: Origin, done: Callable[[Answer], object]
+    ) -> Callable[[], None] | None:
+        engine = bulkhead.engine
         easy = bulkhead.free.pop() if bulkhead.free else Easy(self.options, self._ca, self._share)
         failure = easy.prepare(request, origin)
         if failure is not None:
             easy.close()
             done(failure)
             return None
-        now = self._loop.time()
-        bulkhead.last_used = easy.started = now
-        easy.deadline = now + request.timeout_seconds + OVERDUE_SECONDS
+        easy.started = self._loop.time()
+        easy.deadline = easy.started + request.timeout_seconds + OVERDUE_SECONDS
         easy.done = done
         easy.serial += 1
         engine.start(easy, http2=request.http2)
         return functools.partial(engine.withdraw, easy, easy.serial)
+
+    def _new_express(self, bulkhead: _Pool, origin: Origin) -> Express | None:
+        if len(bulkhead.express) >= _MAX_EXPRESS:
+            return None
+
+        def otherwise(request: VendorRequest, done: Callable[[Answer], object], deadline: float) -> None:
+            left = deadline - self._loop.time()
+            if left <= 0 or self._closing:
+                done(TransportFailure(FailureKind.CLOSED, "the vendor left the connection"))
+            else:
+                self._by_libcurl(msgspec.structs.replace(request, timeout_seconds=left), bulkhead, origin, done)
+
+        express = bulkhead.express[origin.name] = Express(self._loop, self.options, origin, self._ca, otherwise=otherwise)
+        return express
 
     def _origin(self, url: str) -> Origin:
         name = origin_of(url)
@@ -168,7 +201,7 @@ class HttpTransport:
         if origin is None:
             if len(self._origins) >= _MAX_ORIGINS:
                 self._origins.clear()
-            origin = self._origins[name] = Origin(judge_origin(name, allow_private=self.options.allow_private))
+            origin = self._origins[name] = Origin(judge_origin(name, allow_private=self.options.allow_private), name)
         return origin
 
     def _new_pool(self, name: str) -> _Pool | None:

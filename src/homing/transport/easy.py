@@ -51,11 +51,15 @@ def system_ca() -> tuple[str | None, str | None]:
 class Origin:
     """What is known of a scheme, host and port."""
 
-    __slots__ = ("loopback", "one_at_a_time", "refusal")
+    __slots__ = ("authority", "length", "loopback", "multiplexed", "name", "one_at_a_time", "refusal")
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, name: str = "") -> None:
+        self.name = name
+        self.length = len(name)
+        self.authority = name.removeprefix("https://").removesuffix(":443")
         self.refusal = verdict.refusal
         self.loopback = verdict.loopback
+        self.multiplexed = False  # has answered in HTTP/2, over TLS
         self.one_at_a_time = False  # answers in HTTP/1.1: a connection carries one request
 
 
@@ -224,6 +228,7 @@ class Easy:
         body, origin = self._body, self.origin
         if origin is not None and not origin.one_at_a_time:
             origin.one_at_a_time = self.curl.getinfo(pycurl.INFO_HTTP_VERSION) < pycurl.CURL_HTTP_VERSION_2_0
+            origin.multiplexed = not origin.one_at_a_time and origin.name.startswith("https:") and not self._options.proxy
         return VendorResponse(
             self.curl.getinfo(pycurl.RESPONSE_CODE),
             _parse_headers(self._header_lines),

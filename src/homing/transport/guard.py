@@ -36,6 +36,14 @@ def origin_of(url: str) -> str:
     return url[: end.start()] if end else url
 
 
+def split_origin(origin: str) -> tuple[str, str, int]:
+    """Scheme, host (an IPv6 address without its brackets) and port. Raises ``ValueError`` where ``judge_origin`` refuses."""
+    match = _ORIGIN.match(origin)
+    if match is None:
+        raise ValueError(origin)
+    return match[1], match[2].strip("[]"), int(match[3] or (443 if match[1] == "https" else 80))
+
+
 def judge_origin(origin: str, *, allow_private: bool = False) -> Verdict:
     """The verdict on ``scheme://host[:port]``."""
     if "@" in origin:
