@@ -36,9 +36,11 @@ from homing.services.hub import Hub
 from homing.services.labels import Labels
 from homing.services.logins import VendorLogins
 from homing.services.messaging import Messaging
+from homing.services.portraits import Portraits
 from homing.services.push_jobs import PushJobs
 from homing.services.receipts import Receipts
 from homing.services.recorder import Recorder
+from homing.services.relations import Relations
 from homing.services.retention import Retention
 from homing.services.sessions import Sessions
 from homing.services.verdicts import Verdicts
@@ -121,6 +123,8 @@ class Node:
             explain=Explain(database, clock),
             labels=Labels(database),
             push_jobs=PushJobs(database=database, ids=ids, clock=clock),
+            portraits=Portraits(database),
+            relations=Relations(database, clock),
         )
 
     async def start(self) -> None:

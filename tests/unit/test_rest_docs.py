@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from homing.server.rest_v4.commands import COMMANDS, ROUTES, Command
+from homing.server.rest_v4.command import Command
+from homing.server.rest_v4.commands import COMMANDS, ROUTES
 from homing.server.rest_v4.elements import SHAPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "rest-api.md").read_text("utf-8")

@@ -45,6 +45,8 @@ EXAMPLES: list[tuple[DeviceSnapshot, MessageTraits]] = [
     (device(session_state=SessionState.KICKED), PLAIN),
     (device(session_state=SessionState.REVOKED), PLAIN),
     (device(session_state=SessionState.EXPIRED), PLAIN),
+    (device(connected=True), MessageTraits(blocked=True)),
+    (device(connected=True), MessageTraits(discarded=True)),
     (device(connected=True, app_state=AppState.FOREGROUND), PLAIN),
     (device(connected=True), PLAIN),
     (device(connected=True), MessageTraits(muted=True)),

@@ -28,8 +28,6 @@ _NO_CURE = {
     Reason.FALLBACK,
     Reason.OWN_MESSAGE,
     Reason.NOT_MOBILE,
-    Reason.MUTED,
-    Reason.QUIET_HOURS,
     Reason.READ_ELSEWHERE,
     Reason.RECALLED,
     Reason.SUPERSEDED,

@@ -94,6 +94,9 @@ INTERNAL = _problem(
 # --- one-to-one messages (20xxx, 80xxx, 90xxx, 93xxx) --------------------------------------------
 MSG_BAD_PACKAGE = _problem("message_bad_package", 20001, 400, "A required field is missing or wrong", "See the path in the detail")
 MESSAGE_REFUSED = _problem("message_refused", 20006, 403, "The message was refused", "See the detail")
+MSG_BLOCKED = _problem(
+    "message_blocked", 20007, 403, "The receiver has the sender on its blacklist", "The receiver has to take the sender off its blacklist"
+)
 RECALL_TOO_LATE = _problem("recall_too_late", 20016, 403, "The recall window is over", "Recall within two minutes, or as an administrator")
 MSG_NOT_FOUND = _problem(
     "message_not_found", 20022, 404, "There is no such message", "Pass From_Account, To_Account and MsgKey exactly as the sending answered"
@@ -155,6 +158,65 @@ REVOKE_NEEDS_INFO = _problem(
     "revoke_needs_offline_push_info", 90053, 400, "OfflinePushInfo is missing", "Say what takes the place of the notifications"
 )
 PUSH_BODY_TOO_LONG = _problem("push_body_too_long", 90056, 413, "The push is longer than 10 KB", "Send less, or a link to the content")
+
+# --- profiles (40xxx) ----------------------------------------------------------------------------
+PROFILE_BAD_REQUEST = _problem(
+    "profile_bad_request", 40001, 400, "A parameter of the profile command is wrong", "See the path in the detail"
+)
+PROFILE_ACCOUNT_UNKNOWN = _problem("profile_account_unknown", 40003, 404, "The account does not exist", "Import the account first")
+PROFILE_INTERNAL = _problem(
+    "profile_internal", 40006, 500, "The server failed inside", "Repeat the request; the operator finds the cause in the log"
+)
+PROFILE_TAG_UNKNOWN = _problem(
+    "profile_tag_unknown",
+    40009,
+    400,
+    "A profile has no such field",
+    "Use a Tag_Profile_IM_ field of docs/reference/rest-api.md, or Tag_Profile_Custom_",
+)
+PROFILE_TOO_LONG = _problem("profile_too_long", 40601, 413, "The value of a profile field is too long", "Send at most 500 bytes")
+PROFILE_BAD_VALUE = _problem(
+    "profile_bad_value", 40605, 400, "The value of a profile field is not allowed", "Use one of the field's values"
+)
+PROFILE_BAD_FORMAT = _problem(
+    "profile_bad_format",
+    40610,
+    400,
+    "The value of a profile field has the wrong type",
+    "Send a string or an integer, as the field wants it",
+)
+
+# --- friends and blacklists (30xxx) --------------------------------------------------------------
+SNS_BAD_REQUEST = _problem("relation_bad_request", 30001, 400, "A parameter of the relation command is wrong", "See the path in the detail")
+SNS_ACCOUNT_UNKNOWN = _problem("relation_account_unknown", 30003, 404, "The account does not exist", "Import the account first")
+SNS_INTERNAL = _problem(
+    "relation_internal", 30006, 500, "The server failed inside", "Repeat the request; the operator finds the cause in the log"
+)
+SNS_SENDER_FORBIDDEN = _problem(
+    "relation_sender_forbidden", 30009, 403, "This account may not ask for friends", "Change its Tag_Profile_IM_AdminForbidType"
+)
+SNS_TOO_MANY_FRIENDS = _problem("relation_too_many_friends", 30010, 403, "The account has 3000 friends already", "Delete some first")
+SNS_BLACKLIST_FULL = _problem("relation_blacklist_full", 30013, 403, "The blacklist has 1000 entries already", "Delete some first")
+SNS_PEER_TOO_MANY_FRIENDS = _problem(
+    "relation_peer_too_many_friends", 30014, 403, "The other account has 3000 friends already", "It has to delete some first"
+)
+SNS_IN_OWN_BLACKLIST = _problem(
+    "relation_in_own_blacklist", 30515, 403, "The account is on the asking account's own blacklist", "Take it off the blacklist first"
+)
+SNS_PEER_DENIES = _problem(
+    "relation_peer_denies", 30516, 403, "The other account takes no friends", "Send ForceAddFlags 1, or change its Tag_Profile_IM_AllowType"
+)
+SNS_IN_PEER_BLACKLIST = _problem(
+    "relation_in_peer_blacklist", 30525, 403, "The asking account is on the other's blacklist", "The other account has to take it off first"
+)
+SNS_NEEDS_CONFIRMATION = _problem(
+    "relation_needs_confirmation",
+    30539,
+    403,
+    "The other account wants to confirm its friends",
+    "Let it confirm in your app, then send ForceAddFlags 1",
+)
+SNS_NOT_FRIENDS = _problem("relation_not_friends", 31704, 404, "The account is no friend", "Nothing has to be deleted")
 
 # --- the device API ------------------------------------------------------------------------------
 SESSION_UNKNOWN = _problem("session_unknown", 6026, 401, "There is no such session", "Log in again with POST /v1/device/login")

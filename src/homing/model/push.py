@@ -54,6 +54,8 @@ class Reason(enum.StrEnum):
     OWN_MESSAGE = "own_message"
     MUTED = "muted"
     QUIET_HOURS = "quiet_hours"
+    DISCARDED = "discarded"
+    BLOCKED = "blocked"
     SENDER_OPTED_OUT = "sender_opted_out"
     ONLINE_ONLY = "online_only"
     NO_DESCRIPTION = "no_description"

@@ -36,6 +36,8 @@ class MessageTraits(msgspec.Struct, frozen=True):
     muted: bool = False
     quiet: bool = False  # the recipient's do-not-disturb window
     mentioned: bool = False  # the recipient is @-mentioned, and mentions pass as configured
+    discarded: bool = False  # the recipient takes nothing from this conversation
+    blocked: bool = False  # the sender is on the recipient's blacklist
 
 
 def decide(device: DeviceSnapshot, message: MessageTraits, now_ms: int, keep_ms: int) -> Decision:
@@ -48,6 +50,8 @@ def decide(device: DeviceSnapshot, message: MessageTraits, now_ms: int, keep_ms:
         return _SYNC if device.connected and ended is None else _SUPPRESS[Reason.OWN_MESSAGE]
     if ended is not None:
         return _SUPPRESS[ended]
+    if message.blocked or message.discarded:
+        return _SUPPRESS[_unwanted(message)]
     if not device.connected:
         refusal = _push_refusal(device, message, now_ms, keep_ms)
         return _PUSH_OFFLINE if refusal is None else _SUPPRESS[refusal]
@@ -64,7 +68,10 @@ def decide_without_socket(device: DeviceSnapshot, message: MessageTraits, now_ms
     """
     if device.is_sender_account:
         return _SUPPRESS[Reason.OWN_MESSAGE]
-    refusal = _session_ended(device, now_ms) or _push_refusal(device, message, now_ms, keep_ms)
+    refusal = _session_ended(device, now_ms)
+    if refusal is None:
+        unwanted = message.blocked or message.discarded
+        refusal = _unwanted(message) if unwanted else _push_refusal(device, message, now_ms, keep_ms)
     if refusal is not None:
         return _SUPPRESS[refusal]
     return _PUSH_NO_ACK if device.connected else _PUSH_OFFLINE
@@ -74,6 +81,11 @@ def _session_ended(device: DeviceSnapshot, now_ms: int) -> Reason | None:
     if device.session_state == SessionState.ACTIVE:
         return Reason.USERSIG_EXPIRED if 0 < device.session_expires_at_ms <= now_ms else None
     return _ENDED.get(device.session_state, Reason.LOGGED_OUT)
+
+
+def _unwanted(message: MessageTraits) -> Reason:
+    """Why the message is kept from the device altogether, sockets included."""
+    return Reason.BLOCKED if message.blocked else Reason.DISCARDED
 
 
 def _push_refusal(device: DeviceSnapshot, message: MessageTraits, now_ms: int, keep_ms: int) -> Reason | None:
@@ -136,6 +148,8 @@ TABLE: tuple[Row, ...] = (
     Row("kicked by another login", "被其他终端登录踢下线", Action.SUPPRESS, Reason.KICKED),
     Row("session revoked by the server", "登录态被服务端作废", Action.SUPPRESS, Reason.REVOKED),
     Row("the UserSig ran out", "UserSig 已过期", Action.SUPPRESS, Reason.USERSIG_EXPIRED),
+    Row("the recipient has the sender on its blacklist", "接收者已将发送者加入黑名单", Action.SUPPRESS, Reason.BLOCKED),
+    Row("the recipient takes nothing from this conversation", "接收者设置了不接收该会话的消息", Action.SUPPRESS, Reason.DISCARDED),
     Row("connected, foreground", "已连接，在前台", Action.SOCKET, Reason.FOREGROUND),
     Row("connected, reported background", "已连接，已上报进入后台", Action.SOCKET_AND_PUSH, Reason.BACKGROUND),
     Row(

@@ -117,8 +117,31 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "it is the account's own message: its other devices are synchronised, not notified",
         "这是账号自己发出的消息：其他终端只同步，不提醒",
     ),
-    Reason.MUTED: Words("the receiver had muted this conversation", "接收者已将该会话设为免打扰"),
-    Reason.QUIET_HOURS: Words("it was in the receiver's do-not-disturb hours", "处于接收者的免打扰时段"),
+    Reason.MUTED: Words(
+        "the receiver had muted this conversation",
+        "接收者已将该会话设为免打扰",
+        "The receiver ends it with setC2CReceiveMessageOpt (or openim/set_c2c_receive_opt); a backend that must ring sends without "
+        "WithMuteNotifications",
+        "接收者可用 setC2CReceiveMessageOpt（或 openim/set_c2c_receive_opt）取消；后台必须提醒时，发送时不要带 WithMuteNotifications",
+    ),
+    Reason.QUIET_HOURS: Words(
+        "it was in the receiver's do-not-disturb hours",
+        "处于接收者的免打扰时段",
+        "The receiver changes the hours with setAllReceiveMessageOpt (or openim/set_all_receive_opt), or lets this conversation pass",
+        "接收者可用 setAllReceiveMessageOpt（或 openim/set_all_receive_opt）修改时段，或允许该会话在时段内提醒",
+    ),
+    Reason.DISCARDED: Words(
+        "the receiver takes nothing from this conversation",
+        "接收者设置了不接收该会话的消息",
+        "The receiver changes it with setC2CReceiveMessageOpt (or openim/set_c2c_receive_opt)",
+        "接收者可用 setC2CReceiveMessageOpt（或 openim/set_c2c_receive_opt）修改",
+    ),
+    Reason.BLOCKED: Words(
+        "the receiver has the sender on its blacklist",
+        "接收者已将发送者加入黑名单",
+        "The receiver takes the sender off its blacklist (sns/black_list_delete)",
+        "接收者将发送者移出黑名单（sns/black_list_delete）",
+    ),
     Reason.SENDER_OPTED_OUT: Words(
         "the sender asked for no push (PushFlag 1)",
         "发送者设置了不推送（PushFlag 为 1）",

@@ -15,11 +15,14 @@ from homing.model.clock import Ids
 from homing.model.delivery import MessageDelivery
 from homing.model.devices import SessionState
 from homing.model.messages import Accepted, Draft, Message, MessageFlags, conversation_of
-from homing.model.problems import MSG_RECEIVER_UNKNOWN, MSG_SENDER_UNKNOWN, Problem
+from homing.model.problems import MSG_BLOCKED, MSG_RECEIVER_UNKNOWN, MSG_SENDER_UNKNOWN, Problem
 from homing.model.push import Action, PushState, Reason
+from homing.model.receive_options import Screening
 from homing.rules.calls import is_call
 from homing.rules.decision import DeviceSnapshot, MessageTraits, decide
+from homing.rules.screening import screened
 from homing.store.messages import AccountKey, AccountRow, DeviceRow, Duplicate
+from homing.store.screening import Key
 
 DAY_MS = 86_400_000
 #: How long a freshly accepted push belongs to the node that accepted it, before others may take it over.
@@ -30,6 +33,8 @@ CHAT_CLASS = "private"
 _ONLINE_ONLY = MessageFlags.ONLINE_ONLY.value
 _NO_UNREAD = MessageFlags.NO_UNREAD.value
 _NO_SENDER_COPY = MessageFlags.NO_SENDER_COPY.value
+_HONOUR_MUTE = MessageFlags.HONOUR_MUTE.value
+_FROM_DEVICE = MessageFlags.FROM_DEVICE.value
 #: Messages that the sender's other devices get as well.
 SYNCHRONISED = (MessageFlags.SYNC_SENDER | MessageFlags.FROM_DEVICE).value
 
@@ -47,6 +52,7 @@ class Entry(msgspec.Struct):
     content_crc: int
     seq: int
     traits: MessageTraits
+    screening: Screening | None = None  # what the receiver has set, where it has set anything
 
 
 class Planned(msgspec.Struct):
@@ -84,6 +90,7 @@ class Plan:
         accounts: dict[AccountKey, AccountRow],
         devices: dict[AccountKey, list[DeviceRow]],
         duplicates: dict[int, Duplicate],
+        screens: dict[Key, Screening],
         ids: Ids,
         owner: int,
         now_ms: int,
@@ -92,6 +99,7 @@ class Plan:
         self._accounts = accounts
         self._devices = devices
         self._duplicates = duplicates
+        self._screens = screens
         self._ids = ids
         self._owner = owner
         self._now_ms = now_ms
@@ -111,7 +119,11 @@ class Plan:
         if receiver not in self._accounts:
             return MSG_RECEIVER_UNKNOWN
         known = self._known(place, entry)
-        return known if known is not None else self._store(entry, sender, receiver)
+        if known is not None:
+            return known
+        if self._screens and self._screen(entry):
+            return MSG_BLOCKED
+        return self._store(entry, sender, receiver)
 
     def conversation_rows(self) -> list[tuple[Any, ...]]:
         """One row a conversation side that changed."""
@@ -120,6 +132,19 @@ class Plan:
     def account_rows(self) -> list[tuple[Any, ...]]:
         """One row an account whose counters changed."""
         return [(*key, *values) for key, values in self._counters.items()]
+
+    def _screen(self, entry: Entry) -> bool:
+        """Apply what the receiver has set. True: the sender is to hear that it is on the blacklist."""
+        screening = self._screens.get(screen_key(entry))
+        if screening is None:
+            return False
+        flags = entry.draft.flags.value
+        if screening.blocked and not flags & _FROM_DEVICE:
+            # The backend is never on anybody's blacklist (rest-api sheet, section 3).
+            screening = msgspec.structs.replace(screening, blocked=False)
+        entry.screening = screening
+        entry.traits = screened(entry.traits, screening, self._now_ms, honours_mute=bool(flags & _HONOUR_MUTE))
+        return screening.blocked and entry.app.settings.tell_blocked_senders
 
     def _known(self, place: int, entry: Entry) -> Accepted | None:
         found = self._duplicates.get(place)
@@ -138,8 +163,9 @@ class Plan:
         message_id, timestamp = self._ids.next(), now_ms // 1000
         flags = draft.flags.value
         online_only = bool(flags & _ONLINE_ONLY)
-        counted = not (online_only or flags & _NO_UNREAD or sender == receiver)
-        to_seq = None if online_only else self._next_seq(receiver)
+        unwanted = entry.traits.discarded or entry.traits.blocked
+        counted = not (online_only or unwanted or flags & _NO_UNREAD or sender == receiver)
+        to_seq = None if online_only or unwanted else self._next_seq(receiver)
         keep_copy = not (online_only or sender == receiver or flags & _NO_SENDER_COPY)
         from_seq = self._next_seq(sender) if keep_copy else None
         message = Message(
@@ -160,7 +186,8 @@ class Plan:
         )
         self.message_rows.append(_message_row(message, entry.content_crc))
         if not online_only:
-            self._bump(receiver, draft.from_account, 1 if counted else 0, message_id)
+            if not unwanted:
+                self._bump(receiver, draft.from_account, 1 if counted else 0, message_id)
             if sender != receiver:
                 self._bump(sender, draft.to_account, 0, message_id)
         accepted = _accepted(message_id, entry.seq, draft.random, timestamp, sender_place=from_seq or 0)
@@ -189,6 +216,8 @@ class Plan:
         settings = stored.entry.app.settings
         decision = decide(snapshot, stored.entry.traits, self._now_ms, settings.keep_days * DAY_MS)
         inputs = _encode_inputs(snapshot).decode()
+        if stored.entry.screening is not None:
+            inputs = f'{inputs[:-1]},"receiver":{_encode_inputs(stored.entry.screening).decode()}}}'
         action = decision.action
         if action in (Action.SOCKET, Action.SOCKET_AND_PUSH, Action.SYNC):
             stored.deliveries.append(MessageDelivery(device.device_id, device.session_id, stored.message, stored.nick, stored.face_url))
@@ -283,6 +312,12 @@ def _ringing(draft: Draft, device: DeviceRow) -> DeviceRow:
     return device._replace(
         business_id=device.voip_business_id, token=device.voip_token, channel=device.voip_channel, paused_reason=device.voip_paused_reason
     )
+
+
+def screen_key(entry: Entry) -> Key:
+    """Under which the receiver's settings for this sender are looked up."""
+    draft = entry.draft
+    return (entry.app.sdkappid, draft.to_account, f"c2c_{draft.from_account}", draft.from_account)
 
 
 def duplicate_key(entry: Entry) -> tuple[Any, ...]:

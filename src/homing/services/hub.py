@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from .history import History
     from .labels import Labels
     from .messaging import Messaging
+    from .portraits import Portraits
     from .push_jobs import PushJobs
     from .receipts import Receipts
+    from .relations import Relations
     from .sessions import Sessions
 
 
@@ -45,3 +47,5 @@ class Hub:
     explain: Explain
     labels: Labels
     push_jobs: PushJobs
+    portraits: Portraits
+    relations: Relations

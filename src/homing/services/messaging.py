@@ -18,11 +18,12 @@ from homing.rules.content import describable
 from homing.rules.decision import MessageTraits
 from homing.rules.message_keys import DEDUPE_SECONDS, content_crc
 from homing.store import messages as store
+from homing.store import screening
 from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.pushes import insert_pushes
 
 from .batcher import Batcher
-from .fan_out import SYNCHRONISED, Entry, Lane, Plan, Results, Stored, duplicate_key
+from .fan_out import SYNCHRONISED, Entry, Lane, Plan, Results, Stored, duplicate_key, screen_key
 
 MAX_BATCH = 256
 LINGER_SECONDS = 0.001
@@ -132,6 +133,7 @@ class Messaging:
             accounts=accounts,
             devices=await store.load_devices(tx, _whose_devices(entries)),
             duplicates=duplicates,
+            screens=await screening.load_screens(tx, _screened(entries, accounts)),
             ids=self._ids,
             owner=self._owner,
             now_ms=now_ms,
@@ -141,6 +143,18 @@ class Messaging:
         await store.save_batch(tx, plan.message_rows, plan.conversation_rows(), plan.account_rows())
         await insert_pushes(tx, plan.push_rows)
         return results
+
+
+def _screened(entries: list[Entry], accounts: dict[store.AccountKey, store.AccountRow]) -> list[screening.Key]:
+    """The messages to receivers that have set something against incoming ones; mostly none, which costs no look-up."""
+    if not any(account.filters for account in accounts.values()):
+        return []
+    keys = []
+    for entry in entries:
+        receiver = accounts.get((entry.app.sdkappid, entry.draft.to_account))
+        if receiver is not None and receiver.filters:
+            keys.append(screen_key(entry))
+    return keys
 
 
 def _whose_devices(entries: list[Entry]) -> set[store.AccountKey]:

@@ -5,9 +5,13 @@ Time has passed since it was accepted: the session may have ended, the token may
 
 from __future__ import annotations
 
+import msgspec
+
 from homing.model.apps import App
+from homing.model.messages import MessageFlags
 from homing.model.push import Action, PushState, Reason
 from homing.rules.decision import decide_without_socket
+from homing.rules.screening import screened
 from homing.store.push_queue import ClaimedRow
 
 from .fan_out import DAY_MS
@@ -26,7 +30,12 @@ def look_again(row: ClaimedRow, app: App | None, now_ms: int) -> Job | Refusal |
         return PushState.SUPPRESSED, Reason.NO_DEVICE
     message = message_of(row)
     elements, info = wishes_of(message)
-    decision = decide_without_socket(snapshot, traits_of(message, elements, info), now_ms, app.settings.keep_days * DAY_MS)
+    traits = traits_of(message, elements, info)
+    if row.screening is not None:
+        honours_mute = bool(message.flags & MessageFlags.HONOUR_MUTE)
+        # Who was put on the blacklist since had been allowed to send when it did.
+        traits = screened(traits, msgspec.structs.replace(row.screening, blocked=False), now_ms, honours_mute=honours_mute)
+    decision = decide_without_socket(snapshot, traits, now_ms, app.settings.keep_days * DAY_MS)
     if decision.reason is Reason.CERTIFICATE_PAUSED and row.attempts:
         return None  # refused credentials are not this push's fault
     if decision.action is not Action.PUSH:

@@ -56,6 +56,22 @@ _LEAVE_OUTBOX = Bulk(
     "UPDATE message SET from_seq = NULL FROM k "
     "WHERE message.sdkappid = ? AND message.from_account = k.user_id AND message.from_seq IS NOT NULL",
 )
+# What an account had set, and every mention of it on the others' lists.
+_FORGET = tuple(
+    Bulk(
+        f"accounts.forget_{table}_{column}",
+        [("user_id", "text")],
+        f"DELETE FROM {table} WHERE sdkappid = ? AND {column} IN (SELECT user_id FROM k)",
+    )
+    for table, column in (
+        ("friend", "user_id"),
+        ("friend", "friend"),
+        ("blacklist", "user_id"),
+        ("blacklist", "blocked"),
+        ("receive_option", "user_id"),
+        ("quiet_hours", "user_id"),
+    )
+)
 _SET_VALID_FROM = Query(
     "accounts.set_valid_from",
     "UPDATE account SET valid_from = CASE WHEN valid_from > ? THEN valid_from ELSE ? END WHERE sdkappid = ? AND user_id = ?",
@@ -90,7 +106,7 @@ async def delete_accounts(tx: Tx, sdkappid: int, user_ids: Iterable[str]) -> lis
     """
     keys = [(user_id,) for user_id in sorted(set(user_ids))]
     deleted = [(row[0],) for row in await tx.bulk(_DELETE, keys, sdkappid)]
-    for statement in (_DELETE_CONVERSATIONS, _DELETE_LABELS, _LEAVE_INBOX, _LEAVE_OUTBOX):
+    for statement in (_DELETE_CONVERSATIONS, _DELETE_LABELS, _LEAVE_INBOX, _LEAVE_OUTBOX, *_FORGET):
         await tx.bulk(statement, deleted, sdkappid)
     return [key[0] for key in deleted]
 

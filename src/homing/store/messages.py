@@ -19,6 +19,7 @@ class AccountRow(NamedTuple):
     face_url: str
     unread_total: int
     inbox_seq: int
+    filters: int = 0  # InboxFilter: what it has set against incoming messages
 
 
 class DeviceRow(NamedTuple):
@@ -59,7 +60,7 @@ _KEYS = [("sdkappid", "bigint"), ("user_id", "text")]
 
 # Locked in order of their keys, so that two nodes never wait for each other in a circle.
 _LOCK_ACCOUNTS_SQL = (
-    "SELECT a.sdkappid, a.user_id, a.nick, a.face_url, a.unread_total, a.inbox_seq "
+    "SELECT a.sdkappid, a.user_id, a.nick, a.face_url, a.unread_total, a.inbox_seq, a.filters "
     "FROM k JOIN account a ON a.sdkappid = k.sdkappid AND a.user_id = k.user_id"
 )
 _LOCK_ACCOUNTS = Bulk(

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from homing.model.push import PushState
+from homing.model.receive_options import Screening
 
 from .engine import Bulk, Query, Row, Tx
+from .screening import Key, load_screens
 
 _CLAIM_SQL = (
     "UPDATE push SET state = ?, owner = ?, due_at_ms = ? WHERE push_id IN (SELECT push_id FROM push WHERE sdkappid = ? "
@@ -27,12 +29,14 @@ _DETAILS = Bulk(
     "COALESCE(v.business_id, d.business_id), COALESCE(v.token, d.token), d.language, c.channel, c.paused_reason, a.nick, p.sdkappid, "
     "CASE WHEN p.replaces <> '' AND EXISTS (SELECT 1 FROM push n WHERE n.sdkappid = p.sdkappid AND n.user_id = p.user_id "
     "AND n.push_id > p.push_id AND n.device_id = p.device_id AND n.replaces = p.replaces AND n.state NOT IN (12, 15)) "
-    "THEN 1 ELSE 0 END, COALESCE(r.attempts, 0) FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
+    "THEN 1 ELSE 0 END, COALESCE(r.attempts, 0), COALESCE(u.filters, 0) "
+    "FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
     "LEFT JOIN device d ON d.device_id = p.device_id "
     # A call that was bound to the device's token for calls stays there for as long as the device has that token.
     "LEFT JOIN voip_token v ON v.device_id = p.device_id AND v.business_id = p.business_id AND d.token IS NOT NULL "
     "LEFT JOIN certificate c ON c.sdkappid = d.sdkappid AND c.business_id = COALESCE(v.business_id, d.business_id) "
-    "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account LEFT JOIN push_retry r ON r.push_id = p.push_id",
+    "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account LEFT JOIN push_retry r ON r.push_id = p.push_id "
+    "LEFT JOIN account u ON u.sdkappid = p.sdkappid AND u.user_id = p.user_id",
 )
 _RECORD = Bulk(
     "push_queue.record",
@@ -179,6 +183,8 @@ class ClaimedRow(NamedTuple):
     sdkappid: int
     superseded: int
     attempts_before: int  # somebody had it tried again after so many
+    filters: int = 0  # what the receiver has set against incoming messages
+    screening: Screening | None = None  # the same in detail, where it has set anything
 
 
 class Results(NamedTuple):
@@ -196,7 +202,15 @@ async def claim(tx: Tx, lane: tuple[int, int, str], owner: int, now_ms: int, lea
     rows = await tx.fetch(_CLAIM, PushState.CLAIMED, owner, now_ms + lease_ms, *lane, now_ms, limit)
     details = [ClaimedRow(*row) for row in await tx.bulk(_DETAILS, [(row[0],) for row in rows])]
     details.sort(key=lambda row: row.push_id)
+    if any(row.filters for row in details):
+        screens = await load_screens(tx, [screen_key(row) for row in details if row.filters])
+        details = [row._replace(screening=screens.get(screen_key(row))) if row.filters else row for row in details]
     return details
+
+
+def screen_key(row: ClaimedRow) -> Key:
+    """Under which the receiver's settings for this push's sender are looked up."""
+    return (row.sdkappid, row.user_id, f"c2c_{row.from_account}", row.from_account)
 
 
 async def next_due(tx: Tx, lane: tuple[int, int, str]) -> int | None:

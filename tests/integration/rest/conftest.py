@@ -22,7 +22,9 @@ from homing.services.history import History
 from homing.services.hub import Hub
 from homing.services.labels import Labels
 from homing.services.messaging import Messaging
+from homing.services.portraits import Portraits
 from homing.services.push_jobs import PushJobs
+from homing.services.relations import Relations
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Database, Query
 
@@ -163,6 +165,8 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
         history=History(database, clock, ids, bus),
         labels=Labels(database),
         push_jobs=PushJobs(database=database, ids=ids, clock=clock),
+        portraits=Portraits(database),
+        relations=Relations(database, clock),
     )
     for app in (APP, OTHER):
         rows = [(ADMIN, "", ""), ("alice", "Alice", ""), ("bob", "", "")]

@@ -13,7 +13,8 @@ from homing.services.hub import Hub
 from homing.store.engine import StoreBusy
 
 from .answers import encode, failure, refusal
-from .commands import ROUTES, Command
+from .command import Command
+from .commands import ROUTES
 from .gate import Gate
 
 Scope = MutableMapping[str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from . import account_commands as accounts
@@ -12,45 +11,12 @@ from . import message_commands as messages
 from . import presence
 from . import push_commands as pushes
 from .answers import Answer
-from .bodies import ACCOUNT_FAMILY, LABEL_FAMILY, MESSAGE_FAMILY, PUSH_FAMILY, BodyDecoder, Family
-from .gate import Call
+from .bodies import ACCOUNT_FAMILY, LABEL_FAMILY, MESSAGE_FAMILY, PUSH_FAMILY
+from .command import Command, Run
+from .relation_table import RELATION_COMMANDS
 
-MAX_BODY_BYTES = 1024 * 1024
 #: 12 KB of message, and room for its receiver and its offline push info.
 MAX_MESSAGE_REQUEST_BYTES = 64 * 1024
-
-Run = Callable[[Call, Any], Awaitable[Answer]]
-
-
-class Command:
-    """One command: its path, the types of its body and answer, and what it does."""
-
-    def __init__(
-        self,
-        path: str,
-        request: type[Any],
-        run: Run,
-        family: Family,
-        *,
-        answer: type[Answer] = Answer,
-        max_body_bytes: int = MAX_BODY_BYTES,
-        check_size: Callable[[Any, int], None] | None = None,
-        aliases: tuple[str, ...] = (),
-    ) -> None:
-        self.path = path  # "service/command"
-        self.request = request
-        self.run = run
-        self.family = family
-        self.answer = answer
-        self.max_body_bytes = max_body_bytes
-        self.check_size = check_size  # of the request, and of the body in bytes
-        self.aliases = aliases
-        self.decoder: BodyDecoder[Any] = BodyDecoder(request, family)
-
-    @property
-    def summary(self) -> str:
-        """The first line of what it does."""
-        return (self.run.__doc__ or "").strip().splitlines()[0]
 
 
 def _label(name: str, request: type[Any], run: Run, answer: type[Answer] = Answer) -> Command:
@@ -149,6 +115,7 @@ COMMANDS: tuple[Command, ...] = (
     _label("get_tag", labels.AccountList, labels.get_tag, labels.UserTagsAnswer),
     _label("remove_tag", labels.RemoveTag, labels.remove_tag, labels.LabelsAnswer),
     _label("remove_all_tags", labels.AccountList, labels.remove_all_tags, labels.LabelsAnswer),
+    *RELATION_COMMANDS,
 )
 
 #: By URL path, aliases included.
