@@ -222,7 +222,7 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
     import uvicorn
 
     from homing.server.device.wire import DeviceWebSocket
-    from homing.server.one_write import OneWriteProtocol
+    from homing.server.direct import direct_to
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -235,7 +235,7 @@ def web_server(application: Any, config: Config, started: asyncio.Event) -> uvic
 
     settings = uvicorn.Config(
         application,
-        http=OneWriteProtocol,
+        http=direct_to(getattr(application, "direct", None)),
         ws=DeviceWebSocket,
         lifespan="off",
         log_config=None,

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from .direct import Requests
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -31,8 +33,9 @@ async def closed(scope: Scope, _: Receive, send: Send) -> None:
 class Front:
     """One ASGI application for all rooms of the server."""
 
-    def __init__(self, rest: App, socket: App, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, rest: App, socket: App, routes: Sequence[BaseRoute], direct: Requests | None = None) -> None:
         self._rest = rest
+        self.direct = direct  # the same REST API, without the application interface in between
         self._socket = socket
         self._site = Starlette(routes=list(routes), exception_handlers={404: _not_found, 405: _not_found, 500: _failed})
 

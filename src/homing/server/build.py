@@ -35,9 +35,10 @@ async def build(node: Running) -> AsyncIterator[Front]:
     async with contextlib.AsyncExitStack() as stack:
         routes: list[BaseRoute] = list(health_routes(hub, node.counters))
         rest: App = closed
+        direct: RestV4 | None = None
         socket: App = closed
         if "api" in roles:
-            rest = RestV4(hub)
+            rest = direct = RestV4(hub)
             routes += receipt_routes(hub)
         if "gateway" in roles:
             gateway = Gateway(hub)
@@ -45,4 +46,4 @@ async def build(node: Running) -> AsyncIterator[Front]:
             stack.push_async_callback(gateway.close)
             socket = DeviceSocket(hub, gateway)
             routes += device_routes(hub)
-        yield Front(rest, socket, routes)
+        yield Front(rest, socket, routes, direct)

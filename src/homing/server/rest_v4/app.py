@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import unquote
 
 from homing.model.problems import BAD_URL, BODY_TOO_LONG, REQUEST_TIMEOUT, TOO_FAST, UNKNOWN_COMMAND, Refused
-from homing.server.one_write import REPLY
+from homing.server.direct import BODY_SECONDS
 from homing.services.hub import Hub
 from homing.store.engine import StoreBusy
 
 from .answers import encode, failure, refusal
-from .command import Command
+from .command import MAX_BODY_BYTES, Command
 from .commands import ROUTES
 from .gate import Gate
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Read = Callable[[int], Awaitable[bytes]]  # the body, at most so many bytes
 
 PREFIX = "/v4/"
-BODY_SECONDS = 30.0
-_NONE: dict[str, Any] = {}
+_PATHS = {path.encode(): command for path, command in ROUTES.items()}
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +34,9 @@ class _Gone(Exception):
 
 
 class RestV4:
-    """``POST /v4/{service}/{command}`` for every command of the table. A raw ASGI application: this is the hot path."""
+    """``POST /v4/{service}/{command}`` for every command of the table: a raw ASGI application, and the server's short way beside it."""
+
+    prefix = PREFIX.encode()
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -42,23 +46,44 @@ class RestV4:
         if scope["type"] != "http":
             return
         try:
-            body = await self._answer(scope, receive)
+            body = await self._answer(scope["method"], scope["path"], scope["query_string"], functools.partial(_read, receive))
         except _Gone:
-            return
-        reply = scope.get("extensions", _NONE).get(REPLY)
-        if reply is not None and reply(body):
             return
         headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+    # --- the short way: whole requests, no application interface ---
+
+    def limit(self, path: bytes) -> int:
+        """How many bytes the body of a command may have."""
+        command = _PATHS.get(path)
+        return MAX_BODY_BYTES if command is None else command.max_body_bytes
+
+    async def answer(self, method: str, path: bytes, query: bytes, body: bytes) -> bytes:
+        """The answer to a request that is here as a whole."""
+        known = _PATHS.get(path)
+
+        async def whole(_: int) -> bytes:
+            return body
+
+        return await self._answer(method, known or unquote(path.decode("latin-1")), query, whole)
+
+    def too_long(self, limit: int) -> bytes:
+        """The answer to a body that is longer than ``limit`` bytes."""
+        return refusal(_too_long(limit))
+
+    def too_slow(self) -> bytes:
+        """The answer when the body did not arrive in time."""
+        return refusal(Refused(REQUEST_TIMEOUT))
+
+    async def _answer(self, method: str, path: str | Command, query: bytes, read: Read) -> bytes:
         try:
-            command = _route(scope["method"], scope["path"])
+            command = path if isinstance(path, Command) else _route(method, path)
         except Refused as error:
             return refusal(error)
         try:
-            return await self._run(command, scope["query_string"], receive)
+            return await self._run(command, query, read)
         except Refused as error:
             return refusal(error)
         except StoreBusy as error:
@@ -74,9 +99,9 @@ class RestV4:
             log.exception("request %s failed: %s", request_id, command.path)
             return failure(command.family.internal, f"request id {request_id}")
 
-    async def _run(self, command: Command, query: bytes, receive: Receive) -> bytes:
+    async def _run(self, command: Command, query: bytes, read: Read) -> bytes:
         call = await self._gate.admit(query)
-        body = await _read(receive, command.max_body_bytes)
+        body = await read(command.max_body_bytes)
         request = command.decoder.decode(body)
         if command.check_size is not None:
             command.check_size(request, len(body))
@@ -97,6 +122,10 @@ def _route(method: str, path: str) -> Command:
     return command
 
 
+def _too_long(limit: int) -> Refused:
+    return Refused(BODY_TOO_LONG, f"this command takes at most {limit} bytes")
+
+
 async def _read(receive: Receive, limit: int) -> bytes:
     """The body, at most ``limit`` bytes: what is longer is refused without reading on."""
     chunks: list[bytes] = []
@@ -110,7 +139,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
                 chunk: bytes = message.get("body", b"")
                 size += len(chunk)
                 if size > limit:
-                    raise Refused(BODY_TOO_LONG, f"this command takes at most {limit} bytes")
+                    raise _too_long(limit)
                 if not message.get("more_body", False):
                     return b"".join(chunks) + chunk if chunks else chunk
                 chunks.append(chunk)
