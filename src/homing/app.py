@@ -31,6 +31,7 @@ from homing.services.counters import Counters
 from homing.services.delivery import Delivery
 from homing.services.dispatch import Dispatch
 from homing.services.explain import Explain
+from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
 from homing.services.labels import Labels
@@ -125,6 +126,7 @@ class Node:
             push_jobs=PushJobs(database=database, ids=ids, clock=clock),
             portraits=Portraits(database),
             relations=Relations(database, clock),
+            groups=Groups(database, clock, ids, bus),
         )
 
     async def start(self) -> None:

@@ -38,6 +38,18 @@ class ReadDelivery(msgspec.Struct, frozen=True, tag="read"):
     by_peer: bool = False
 
 
+class GroupNotice(msgspec.Struct, frozen=True, tag="group_notice"):
+    """Something happened to a group, or the backend notifies its members. ``node_id`` holds the device's socket."""
+
+    device_id: int
+    session_id: int
+    node_id: int
+    group_id: str
+    group_name: str
+    event: str  # joined, left, removed, changed, dissolved, read or notification
+    content: str = ""
+
+
 class SessionEnded(msgspec.Struct, frozen=True, tag="session_ended"):
     """The session ended: kicked by another login, revoked, or UserSig expired. The socket is closed after it."""
 
@@ -46,4 +58,4 @@ class SessionEnded(msgspec.Struct, frozen=True, tag="session_ended"):
     reason: str  # a SessionState value
 
 
-Delivery = MessageDelivery | RevokedDelivery | ReadDelivery | SessionEnded
+Delivery = MessageDelivery | RevokedDelivery | ReadDelivery | GroupNotice | SessionEnded

@@ -27,6 +27,7 @@ class MessageFlags(enum.IntFlag):
     FROM_DEVICE = 128
     CALLER_SEQ = 256  # the caller chose MsgSeq: it orders messages inside one second
     BATCH = 512  # one of a batch that shares its MsgKey: the notifications are equal, so that a vendor request carries many
+    GROUP = 1024  # to a group: ``seq`` is the group's, and nobody's inbox has a place for it
 
 
 class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}):
@@ -82,6 +83,7 @@ class Message(msgspec.Struct, frozen=True):
     from_seq: int | None  # place in the sender's inbox
     expires_at_ms: int  # offline delivery ends
     revoked: bool = False
+    group_id: str = ""  # of a message to a group; its ``to_account`` is ""
 
     @property
     def msg_key(self) -> str:
@@ -95,6 +97,16 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def msg_id(self) -> str:
         return f"{self.message_id}-{self.timestamp}-{self.random}"
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation as the receiver's app names it (client-sdk sheet, section 4)."""
+        return group_conversation(self.group_id) if self.group_id else f"c2c_{self.from_account}"
+
+
+def group_conversation(group_id: str) -> str:
+    """The key under which a group's messages are filed, and the group's conversation id in apps."""
+    return f"group_{group_id}"
 
 
 def conversation_of(first: str, second: str) -> str:

@@ -218,6 +218,29 @@ SNS_NEEDS_CONFIRMATION = _problem(
 )
 SNS_NOT_FRIENDS = _problem("relation_not_friends", 31704, 404, "The account is no friend", "Nothing has to be deleted")
 
+# --- groups (10xxx) ------------------------------------------------------------------------------
+GROUP_INTERNAL = _problem("group_internal", 10002, 500, "The server failed inside", "Repeat the request; a message with the same Random")
+GROUP_BAD_PARAMETER = _problem("group_bad_parameter", 10004, 400, "A parameter is illegal", "See the path in the detail")
+GROUP_TOO_MANY = _problem("group_too_many_accounts", 10005, 400, "There are too many accounts in the request", "Split the request")
+GROUP_DENIED = _problem("group_permission_denied", 10007, 403, "The group does not allow this", "See the detail")
+GROUP_OWNER_STAYS = _problem(
+    "group_owner_stays", 10009, 403, "The owner cannot leave the group", "Give the group to another member first (change_group_owner)"
+)
+GROUP_NOT_FOUND = _problem("group_not_found", 10010, 404, "There is no such group, or it was dissolved", "Create it with create_group")
+GROUP_BAD_JSON = _problem("group_bad_json", 10011, 400, "The request body is not valid JSON", "Send one UTF-8 JSON object")
+GROUP_ALREADY_MEMBER = _problem("group_already_member", 10013, 409, "The account is a member already", "Nothing has to be done")
+GROUP_FULL = _problem("group_full", 10014, 403, "The group is full", "Raise MaxMemberNum with modify_group_base_info")
+GROUP_BAD_ID = _problem(
+    "group_bad_id", 10015, 400, "The GroupId is illegal", "Use 1 to 48 printable ASCII characters that do not begin with @TGS#"
+)
+GROUP_MUTED = _problem("group_muted", 10017, 403, "The sender is muted in this group", "Wait for the end, or unmute with forbid_send_msg")
+GROUP_ACCOUNT_UNKNOWN = _problem("group_account_unknown", 10019, 404, "An account does not exist", "Import the account first")
+GROUP_ID_TAKEN = _problem("group_id_taken", 10021, 409, "The GroupId is in use", "Choose another GroupId")
+GROUP_ID_OWNED = _problem("group_id_owned", 10025, 409, "The GroupId is in use by a group of the same owner", "Use that group")
+GROUP_MSG_NOT_FOUND = _problem("group_message_not_found", 10030, 404, "The group has no such message", "Pass the MsgSeq of the answer")
+GROUP_RECALL_TOO_LATE = _problem("group_recall_too_late", 10031, 403, "The recall window is over", "Recall earlier, or as an administrator")
+GROUP_RECALL_DENIED = _problem("group_recall_denied", 10032, 403, "This message cannot be recalled by this account", "Recall one's own")
+
 # --- the device API ------------------------------------------------------------------------------
 SESSION_UNKNOWN = _problem("session_unknown", 6026, 401, "There is no such session", "Log in again with POST /v1/device/login")
 SESSION_ENDED = _problem("session_ended", 6208, 401, "The session has ended", "Log in again with POST /v1/device/login")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .delivery import Delivery
     from .dispatch import Dispatch
     from .explain import Explain
+    from .groups import Groups
     from .history import History
     from .labels import Labels
     from .messaging import Messaging
@@ -49,3 +50,4 @@ class Hub:
     push_jobs: PushJobs
     portraits: Portraits
     relations: Relations
+    groups: Groups

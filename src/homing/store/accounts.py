@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from homing.model.devices import Account
 
 from .engine import Bulk, Query, Tx
+from .group_members import leave_all
 
 AccountRow = tuple[str, str, str]  # user id, nick, face URL
 
@@ -106,6 +107,7 @@ async def delete_accounts(tx: Tx, sdkappid: int, user_ids: Iterable[str]) -> lis
     """
     keys = [(user_id,) for user_id in sorted(set(user_ids))]
     deleted = [(row[0],) for row in await tx.bulk(_DELETE, keys, sdkappid)]
+    await leave_all(tx, sdkappid, [key[0] for key in deleted])
     for statement in (_DELETE_CONVERSATIONS, _DELETE_LABELS, _LEAVE_INBOX, _LEAVE_OUTBOX, *_FORGET):
         await tx.bulk(statement, deleted, sdkappid)
     return [key[0] for key in deleted]

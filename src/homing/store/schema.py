@@ -6,29 +6,14 @@ Every table that belongs to a tenant starts its keys with ``sdkappid``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
-metadata = sa.MetaData()
+from . import schema_groups
+from .schema_base import Big, Blob, Text, metadata
+from .schema_base import col as _col
+from .schema_base import index as _index
 
-#: SQLite gives autoincrement only to INTEGER; everything there is 64 bits wide anyway.
-Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Text = sa.Text()
-Blob = sa.LargeBinary()
-
-
-def _col(name: str, kind: Any = Big, **options: Any) -> sa.Column[Any]:
-    options.setdefault("nullable", False)
-    return sa.Column(name, kind, **options)
-
-
-def _index(name: str, *columns: sa.Column[Any], unique: bool = False, where: Any = None) -> sa.Index:
-    """An index; ``where`` makes it partial on both engines, so that rows outside cost nothing."""
-    if where is None:
-        return sa.Index(name, *columns, unique=unique)
-    return sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
+__all__ = ["metadata", "schema_groups"]
 
 app = sa.Table(
     "app",

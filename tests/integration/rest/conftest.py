@@ -18,6 +18,7 @@ from homing.model.devices import Device
 from homing.rules.usersig import sign
 from homing.server.rest_v4.app import RestV4
 from homing.services.accounts import Accounts
+from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
 from homing.services.labels import Labels
@@ -167,6 +168,7 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
         push_jobs=PushJobs(database=database, ids=ids, clock=clock),
         portraits=Portraits(database),
         relations=Relations(database, clock),
+        groups=Groups(database, clock, ids, bus),
     )
     for app in (APP, OTHER):
         rows = [(ADMIN, "", ""), ("alice", "Alice", ""), ("bob", "", "")]

@@ -8,7 +8,7 @@ import heapq
 import logging
 from collections.abc import Sequence
 
-from homing.model.delivery import Delivery, MessageDelivery, ReadDelivery, RevokedDelivery, SessionEnded
+from homing.model.delivery import Delivery, GroupNotice, MessageDelivery, ReadDelivery, RevokedDelivery, SessionEnded
 from homing.model.devices import SessionState
 from homing.model.messages import Accepted, Message, MessageFlags
 from homing.model.problems import Refused
@@ -169,12 +169,15 @@ class Gateway:
             self._last = (delivery.message.message_id, user_id, text)
         return text
 
-    def _deliver_event(self, connection: Connection, delivery: RevokedDelivery | ReadDelivery | SessionEnded) -> None:
+    def _deliver_event(self, connection: Connection, delivery: RevokedDelivery | ReadDelivery | GroupNotice | SessionEnded) -> None:
         if isinstance(delivery, SessionEnded):
             self._end(connection, delivery.reason, closing_of(delivery.reason))
         elif isinstance(delivery, RevokedDelivery):
             body = {"msg_id": delivery.msg_id, "msg_key": delivery.msg_key}
             connection.push(frame("revoked", body | {"from_user": delivery.from_account, "to_user": delivery.to_account}))
+        elif isinstance(delivery, GroupNotice):
+            notice = {"to_group": delivery.group_id, "name": delivery.group_name, "event": delivery.event, "content": delivery.content}
+            connection.push(frame("group", notice))
         else:
             connection.push(frame("read", {"peer": delivery.peer, "read_at": delivery.read_at, "by_peer": delivery.by_peer}))
 

@@ -1,4 +1,4 @@
-"""One command of the REST API."""
+"""One command of the REST API: its path, the types of its body and answer, and what it does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .bodies import BodyDecoder, Family
 from .gate import Call
 
 MAX_BODY_BYTES = 1024 * 1024
+#: 12 KB of message, and room for its receiver and its offline push info.
+MAX_MESSAGE_REQUEST_BYTES = 64 * 1024
 
 Run = Callable[[Call, Any], Awaitable[Answer]]
 

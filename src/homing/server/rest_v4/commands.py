@@ -12,11 +12,9 @@ from . import presence
 from . import push_commands as pushes
 from .answers import Answer
 from .bodies import ACCOUNT_FAMILY, LABEL_FAMILY, MESSAGE_FAMILY, PUSH_FAMILY
-from .command import Command, Run
+from .command import MAX_MESSAGE_REQUEST_BYTES, Command, Run
+from .group_table import GROUP_COMMANDS
 from .relation_table import RELATION_COMMANDS
-
-#: 12 KB of message, and room for its receiver and its offline push info.
-MAX_MESSAGE_REQUEST_BYTES = 64 * 1024
 
 
 def _label(name: str, request: type[Any], run: Run, answer: type[Answer] = Answer) -> Command:
@@ -116,6 +114,7 @@ COMMANDS: tuple[Command, ...] = (
     _label("remove_tag", labels.RemoveTag, labels.remove_tag, labels.LabelsAnswer),
     _label("remove_all_tags", labels.AccountList, labels.remove_all_tags, labels.LabelsAnswer),
     *RELATION_COMMANDS,
+    *GROUP_COMMANDS,
 )
 
 #: By URL path, aliases included.
