@@ -142,8 +142,8 @@ class HarmonySimulator:
 
     def _send(self, request: SimRequest) -> SimResponse:
         app = self._authenticate(request)
-        if not request.headers.get("content-type", "").lower().startswith("application/json"):
-            raise Refused(PARAMETER, "the content type must be application/json")
+        if not request.headers.get("content-type", "application/json").lower().startswith("application/json"):
+            raise Refused(PARAMETER, "the content type must be application/json")  # some libraries leave it out
         if request.headers.get("push-type") != "0":
             raise Refused(PARAMETER, "the push-type header must be 0 for a notification")
         body = read_body(request.body)

@@ -77,6 +77,16 @@ def _json_text(path: str, value: Any) -> None:
         raise WrongField("value", path, "must be a string that holds JSON") from None
 
 
+def _unset(check: Check) -> Check:
+    """``""`` and 0 stand for a field that was not set: libraries with a class for each object send every field."""
+
+    def lenient(path: str, value: Any) -> None:
+        if value != "" and (value != 0 or isinstance(value, bool)):
+            check(path, value)
+
+    return lenient
+
+
 def _http(path: str, value: Any) -> None:
     text(pattern=r"https?://\S+", words="an http(s) address")(path, value)
 
@@ -84,22 +94,24 @@ def _http(path: str, value: Any) -> None:
 _TIME: Final = mapping({"hour": text(limit=2), "min": text(limit=2)}, ("hour", "min"))
 _ACTION: Final = mapping(
     {
-        "action_type": integer(1, 3),
+        "action_type": _unset(integer(1, 3)),
         "activity": text(),
         "aty_attr": mapping({"if": integer(0, 2**31 - 1), "pf": integer(0, 2**31 - 1)}),
-        "browser": mapping({"url": _http, "confirm": switch}, ("url",)),
+        "browser": mapping({"url": _unset(_http), "confirm": switch}, ("url",)),
         "intent": text(),
     }
 )
 _ANDROID: Final[dict[str, Check]] = {
     **dict.fromkeys(("n_ch_id", "n_ch_name", "xm_ch_id", "hw_ch_id", "oppo_ch_id", "fcm_ch_id", "hw_category", "vivo_category"), text()),
-    **dict.fromkeys(("icon_res", "small_icon", "urgency", "n_category"), text()),
+    **dict.fromkeys(("icon_res", "small_icon", "urgency", "n_category", "oppo_advertiser_id"), text()),
+    **dict.fromkeys(("oppo_top_notification_bar_show", "oppo_senior_push"), boolean),
+    "vivo_marketing": _unset(mapping(None)),
     **dict.fromkeys(("ring", "vibrate", "lights", "clearable"), switch),
-    "hw_importance": integer(1, 2),
+    "hw_importance": _unset(integer(1, 2)),
     "hw_biz_type": integer(0, 1),
-    "vivo_ch_id": one_of("0", "1"),
+    "vivo_ch_id": _unset(one_of("0", "1")),
     "badge_type": integer(-2, 99),
-    "ring_raw": text(pattern=r"[A-Za-z0-9_]+", words="a name in res/raw without its suffix"),
+    "ring_raw": _unset(text(pattern=r"[A-Za-z0-9_]+", words="a name in res/raw without its suffix")),
     "builder_id": integer(0, 2**31 - 1),
     "style_id": integer(0, 1),
     "icon_type": integer(0, 1),
@@ -140,8 +152,8 @@ _MESSAGE: Final = mapping(
         "thread_id": text(),
         "thread_sumtext": text(),
         "show_type": integer(1, 2),
-        "xg_media_resources": _http,
-        "xg_media_audio_resources": _http,
+        "xg_media_resources": _unset(_http),
+        "xg_media_audio_resources": _unset(_http),
         "android": mapping(_ANDROID),
         "ios": mapping({"aps": mapping(_APS), "custom_content": _json_text, "custom": _json_text}, ("aps",)),
     }
@@ -152,7 +164,7 @@ _TOP: Final = mapping(
         "audience_type": one_of(*LISTS, *MASS),
         "message_type": one_of("notify", "message"),
         "message": _MESSAGE,
-        "environment": one_of("product", "dev"),
+        "environment": _unset(one_of("product", "dev")),
         "token_list": array(text(least=1, limit=MAX_TOKEN_CHARS), MAX_TARGETS),
         "account_list": array(text(least=1), MAX_TARGETS),
         "account_push_type": integer(0, 1),
@@ -173,7 +185,7 @@ _TOP: Final = mapping(
         "loop_param": mapping(None),
         "loop_times": integer(0, 1000),
         "loop_interval": integer(0, 1000),
-        "push_speed": integer(1000, 50_000),
+        "push_speed": _unset(integer(1000, 50_000)),
         "tag_rules": array(mapping(None), 100),
         "tag_list": mapping(None),
         "upload_id": integer(0, 2**63 - 1),
@@ -223,7 +235,7 @@ def _check_message(body: dict[str, Any], message: dict[str, Any]) -> None:
 
 
 def _check_apple(body: dict[str, Any], aps: dict[str, Any]) -> None:
-    if body.get("environment") is None:
+    if not body.get("environment"):
         raise Refused(MISSING_PARAMETER, "request.environment is required for iOS")
     if body["message_type"] == "notify" and aps.get("alert") is None:
         raise Refused(MISSING_PARAMETER, "message.ios.aps.alert is required")
@@ -234,7 +246,8 @@ def _check_apple(body: dict[str, Any], aps: dict[str, Any]) -> None:
 def _check_android(android: dict[str, Any]) -> None:
     action = android.get("action") or {}
     needed = {2: "browser", 3: "intent"}.get(action.get("action_type") or 1)
-    if needed is not None and not action.get(needed):
+    given = (action.get("browser") or {}).get("url") if needed == "browser" else action.get(needed or "")
+    if needed is not None and not given:
         raise Refused(PARAMETER, f"message.android.action.{needed} is required for action_type {action['action_type']}")
     if android.get("ring_raw") and not android.get("n_ch_id"):
         raise Refused(PARAMETER, "message.android.ring_raw needs n_ch_id")

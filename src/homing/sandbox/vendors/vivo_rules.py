@@ -25,6 +25,7 @@ _FIELDS: Final = frozenset(
         *("appId", "regId", "alias", "notifyType", "title", "content", "timeToLive", "skipType", "skipContent", "networkType"),
         *("classification", "category", "clientCustomMap", "extra", "requestId", "pushMode", "notifyId", "addBadge"),
         *("foregroundShow", "sendOnline", "profileId", "timedDisplay", "auditReview", "serverSdkVer"),
+        *("tagExpression", "marketing"),  # the vendor's own library sends the tags of a tag push with every message, empty
     }
 )
 _ONE_USER: Final = frozenset({"regId", "alias", "profileId"})
@@ -108,8 +109,10 @@ def read_message(body: dict[str, Any], rights: VivoRights, *, saved: bool = Fals
 
 
 def request_id(body: dict[str, Any]) -> str:
-    """The required name of a request. Raises Refused."""
+    """The required name of a request; libraries pass a time, as a number too. Raises Refused."""
     value = body.get("requestId")
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str) or not value:
         raise Refused(NO_REQUEST_ID, "requestId is required")
     if len(value) > 64:
@@ -172,7 +175,7 @@ def _is_system(body: dict[str, Any], rights: VivoRights) -> bool:
     """System only with a category; a category alone decides; both have to agree."""
     classification = integer(body, "classification", OTHER_FIELD, 0, 1) if "classification" in body else None
     category = body.get("category")
-    if category is None:
+    if category is None or category == "":  # libraries with a field for it send it empty where it was not set
         return False
     if not isinstance(category, str) or category not in rights.categories:
         raise Refused(CATEGORY, f"category {category} is unknown or not granted")

@@ -152,6 +152,8 @@ class WebPushSimulator:
         notice = Notice("webpush", message_id, subscribed.phone.package, ttl_ms=ttl * 1000)
         notice.store = StoreRule(group=topic or None, cap=OFFLINE_CAP, high_priority=urgency == "high")
         try:
+            if not body:
+                raise ValueError("a push without a payload tells the page's service worker nothing to show")
             shown = _service_worker(decrypt(body, subscribed.key, subscribed.auth))
         except (CannotDecrypt, ValueError) as problem:
             self._world.tell(PhoneEvent.NOT_SHOWN, subscribed.phone, notice, str(problem))

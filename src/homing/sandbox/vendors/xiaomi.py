@@ -31,7 +31,7 @@ from .xiaomi_receipts import (
     ReceiptEntry,
     receipt_bodies,
 )
-from .xiaomi_rules import ILLEGAL, MAX_REGIDS, MISSING, MiChannel, MiMessage, MiTemplate, Refused, read_message
+from .xiaomi_rules import ILLEGAL, MAX_REGIDS, MISSING, VENDOR_EXTRAS, MiChannel, MiMessage, MiTemplate, Refused, read_message
 
 SEND_PATHS: Final = ("/v2/message/regid", "/v3/message/regid", "/v4/message/regid")
 MULTI_PATH = "/v2/multi_messages/regids"
@@ -393,6 +393,7 @@ def _form(request: SimRequest) -> dict[str, str]:
 def _split(form: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Plain fields and extras; the extras lose their prefix."""
     extra = {k.removeprefix("extra."): v for k, v in form.items() if k.startswith("extra.")}
+    extra = {k: v for k, v in extra.items() if v or k not in VENDOR_EXTRAS}  # libraries send what was not set as empty
     return {k: v for k, v in form.items() if not k.startswith("extra.")}, extra
 
 
