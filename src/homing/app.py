@@ -30,6 +30,7 @@ from homing.services.certificates import Certificates
 from homing.services.counters import Counters
 from homing.services.delivery import Delivery
 from homing.services.dispatch import Dispatch
+from homing.services.do_not_disturb import DoNotDisturb
 from homing.services.explain import Explain
 from homing.services.groups import Groups
 from homing.services.history import History
@@ -127,6 +128,7 @@ class Node:
             portraits=Portraits(database),
             relations=Relations(database, clock),
             groups=Groups(database, clock, ids, bus),
+            do_not_disturb=DoNotDisturb(database, clock),
         )
 
     async def start(self) -> None:

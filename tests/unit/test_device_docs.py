@@ -10,7 +10,7 @@ import pytest
 from starlette.routing import Route
 
 import homing.client
-from homing.server.device import bodies, closing
+from homing.server.device import bodies, closing, disturb
 from homing.server.device.encoding import MessageBody
 from homing.server.device.limits import LIMITS
 from homing.server.device.operations import OPERATIONS
@@ -20,11 +20,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "reference" / "device-api.md").read_text("utf-8")
 BODIES = [bodies.LoginBody, bodies.PushConfigBody, bodies.BackgroundBody, bodies.SendBody, bodies.MessagesBody]
 BODIES += [bodies.PushEventBody, bodies.ReadBody, bodies.RecallBody, bodies.AckBody, MessageBody]
+BODIES += [disturb.SetOptionsBody, disturb.OptionsBody, disturb.QuietHoursBody]
 
 
 def test_every_call_is_on_the_page() -> None:
     routes = device_routes(None)  # type: ignore[arg-type]
-    assert len(routes) == 12
+    assert len(routes) == 16
     for route in routes:
         assert isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}:

@@ -23,7 +23,7 @@ from .errors import HomingError
 from .listener import Listener
 from .rest import RestClient
 from .sending import SendTask
-from .values import FallbackToken, LoginStatus, MissedPage, OfflinePushConfig, ReceivedMessage, SentMessage, VoipToken
+from .values import FallbackToken, LoginStatus, MissedPage, OfflinePushConfig, QuietWindow, ReceivedMessage, SentMessage, VoipToken
 
 __all__ = [
     "AndroidInfo",
@@ -40,6 +40,7 @@ __all__ = [
     "OfflineMessage",
     "OfflinePushConfig",
     "OfflinePushInfo",
+    "QuietWindow",
     "ReceivedMessage",
     "RestClient",
     "SendTask",

@@ -29,6 +29,7 @@ from .values import (
     LoginStatus,
     MissedPage,
     OfflinePushConfig,
+    QuietWindow,
     ReadNotice,
     ReceivedMessage,
     RevokedNotice,
@@ -261,6 +262,29 @@ class HomingClient:
     async def recall(self, to_user: str, msg_key: str) -> None:
         """Take back a message of one's own."""
         await self._call("recall", {"to_user": to_user, "msg_key": msg_key}, dict[str, Any])
+
+    # --- do not disturb ---
+
+    async def set_c2c_receive_message_opt(self, peers: Sequence[str], option: int, *, pass_quiet_hours: bool | None = None) -> None:
+        """0: receive and notify, 1: receive nothing, 2: receive without notification; for at most 30 peers.
+
+        ``pass_quiet_hours``: they notify in the do-not-disturb window too.
+        """
+        body: dict[str, Any] = {"peers": list(peers), "option": option, "pass_quiet_hours": pass_quiet_hours}
+        await self._call("set-receive-options", body, dict[str, Any])
+
+    async def get_c2c_receive_message_opt(self, peers: Sequence[str]) -> dict[str, int]:
+        """The options of these conversations, by peer."""
+        answer = await self._call("receive-options", {"peers": list(peers)}, dict[str, Any])
+        return {item["peer"]: item["option"] for item in answer["options"]}
+
+    async def set_all_receive_message_opt(self, window: QuietWindow | None) -> None:
+        """The account's do-not-disturb window, in which nothing is pushed; None ends it."""
+        await self._call("set-quiet-hours", window, dict[str, Any])
+
+    async def get_all_receive_message_opt(self) -> dict[str, Any]:
+        """The window, and whether the account is in it now."""
+        return await self._call("quiet-hours", {}, dict[str, Any])
 
     async def missed_messages(self, after: str = "", limit: int = 50) -> MissedPage:
         """A page of the inbox after a cursor, oldest first."""

@@ -38,6 +38,21 @@ class VoipToken(msgspec.Struct, frozen=True):
         return f"VoipToken(business_id={self.business_id})"
 
 
+class QuietWindow(msgspec.Struct, frozen=True):
+    """A do-not-disturb window: daily from a time of the local day on, or once from ``starts_at`` (unix seconds) on.
+
+    Daily, 86400 seconds and more mean: always. ``time_zone`` is an IANA name; without it ``utc_offset_minutes`` counts.
+    """
+
+    duration_seconds: int
+    start_hour: int = 0
+    start_minute: int = 0
+    start_second: int = 0
+    starts_at: int = 0
+    time_zone: str = ""
+    utc_offset_minutes: int = 0
+
+
 class OfflinePushConfig(msgspec.Struct, frozen=True):
     """V2TIMOfflinePushConfig: the certificate's number and the token that the vendor SDK gave.
 

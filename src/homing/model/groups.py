@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .messages import Draft, Message
+from .receive_options import ReceiveOption
 
 MAX_GROUP_ID_BYTES = 48
 #: Groups whose creator named no limit. The original's limits belong to its price plans.
@@ -46,16 +47,7 @@ class Role(enum.StrEnum):
 NOT_MEMBER = "NotMember"
 
 
-class ReceiveOption(enum.IntEnum):
-    """A member's wish for this group's messages (client-sdk sheet, section 4). The first three are REST's MsgFlag."""
-
-    NOTIFY = 0  # AcceptAndNotify
-    DISCARD = 1  # Discard: nothing at all
-    SILENT = 2  # AcceptNotNotify: online only, no push
-    SILENT_BUT_MENTIONS = 3
-    DISCARD_BUT_MENTIONS = 4
-
-
+#: The names of receive options in REST's MsgFlag (rest-api sheet, section 4).
 MSG_FLAGS = {
     "AcceptAndNotify": ReceiveOption.NOTIFY,
     "Discard": ReceiveOption.DISCARD,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from homing.model.groups import LIVE, MAX_GROUP_ID_BYTES, Group, GroupDetails, GroupKind, Member, ReceiveOption
+from homing.model.groups import LIVE, MAX_GROUP_ID_BYTES, Group, GroupDetails, GroupKind, Member
 from homing.model.problems import GROUP_DENIED, GROUP_MUTED, Problem
+from homing.model.receive_options import ReceiveOption
 
 from .decision import MessageTraits
 

@@ -31,6 +31,7 @@ from homing.rules.explanations import (
 )
 from homing.rules.masking import mask
 from homing.rules.message_keys import msg_key, parse_msg_key
+from homing.rules.receiver_words import receiver_words
 from homing.store import explain as store
 from homing.store.apps import get_app
 from homing.store.certificates import CertificateRow, list_certificates
@@ -316,6 +317,9 @@ def _inputs_text(inputs: dict[str, Any], language: str) -> str:
         "paused": ("certificate paused", "证书已暂停"),
     }
     parts.append(certificate.get(str(inputs.get("certificate")), ("", ""))[chinese])
+    receiver = inputs.get("receiver")
+    if isinstance(receiver, dict):
+        parts += receiver_words(receiver, chinese=chinese)
     return ("，" if chinese else ", ").join(part for part in parts if part)
 
 

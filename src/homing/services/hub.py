@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .certificates import Certificates
     from .delivery import Delivery
     from .dispatch import Dispatch
+    from .do_not_disturb import DoNotDisturb
     from .explain import Explain
     from .groups import Groups
     from .history import History
@@ -51,3 +52,4 @@ class Hub:
     portraits: Portraits
     relations: Relations
     groups: Groups
+    do_not_disturb: DoNotDisturb

@@ -22,10 +22,12 @@ from homing.server.device.routes import device_routes
 from homing.server.device.socket import DeviceSocket
 from homing.services.accounts import Accounts
 from homing.services.delivery import Delivery
+from homing.services.do_not_disturb import DoNotDisturb
 from homing.services.history import History
 from homing.services.hub import Hub
 from homing.services.messaging import Messaging
 from homing.services.receipts import Receipts
+from homing.services.relations import Relations
 from homing.services.sessions import Sessions
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Database, Query
@@ -348,6 +350,8 @@ async def world(database: Database, clock: Any, ids: Ids) -> AsyncIterator[World
         ),
         messaging=messaging,
         history=History(database, clock, ids, bus),
+        do_not_disturb=DoNotDisturb(database, clock),
+        relations=Relations(database, clock),
         delivery=delivery,
         receipts=receipts,
     )

@@ -18,6 +18,7 @@ from homing.model.devices import Device
 from homing.rules.usersig import sign
 from homing.server.rest_v4.app import RestV4
 from homing.services.accounts import Accounts
+from homing.services.do_not_disturb import DoNotDisturb
 from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
@@ -164,6 +165,7 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
         sessions=sessions,
         messaging=messaging,
         history=History(database, clock, ids, bus),
+        do_not_disturb=DoNotDisturb(database, clock),
         labels=Labels(database),
         push_jobs=PushJobs(database=database, ids=ids, clock=clock),
         portraits=Portraits(database),

@@ -33,7 +33,7 @@ from homing.services.receipts import message_id_of
 from homing.services.sessions import Login, LoginRequest
 from homing.store.history import place_of
 
-from . import bodies
+from . import bodies, disturb
 from .cursors import cursor_of, place_of_cursor
 from .encoding import message_body
 
@@ -222,6 +222,10 @@ OPERATIONS: dict[str, Operation] = {
     "push-events": Operation(bodies.decoder(bodies.PushEventBody), push_events),
     "read": Operation(bodies.decoder(bodies.ReadBody), read),
     "recall": Operation(bodies.decoder(bodies.RecallBody), recall),
+    "set-receive-options": Operation(bodies.decoder(disturb.SetOptionsBody), disturb.set_receive_options),
+    "receive-options": Operation(bodies.decoder(disturb.OptionsBody), disturb.receive_options),
+    "set-quiet-hours": Operation(bodies.decoder(disturb.QuietHoursBody | None), disturb.set_quiet_hours),
+    "quiet-hours": Operation(bodies.decoder(bodies.EmptyBody), disturb.quiet_hours),
     "ack": Operation(bodies.decoder(bodies.AckBody), ack, cost=0.05),
     "session": Operation(bodies.decoder(bodies.EmptyBody), session),
     "ping": Operation(bodies.decoder(bodies.EmptyBody), ping, cost=0.2),

@@ -34,7 +34,12 @@ CALLS = (
     ("read", "POST", "read"),
     ("recall", "POST", "recall"),
     ("ack", "POST", "ack"),
+    ("receive-options", "PUT", "set-receive-options"),
+    ("receive-options", "POST", "receive-options"),
+    ("quiet-hours", "PUT", "set-quiet-hours"),
 )
+#: What is only read, and asks nothing.
+READS = ("session", "quiet-hours")
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _LOGIN = decoder(LoginBody)
@@ -48,7 +53,7 @@ def device_routes(hub: Hub, limits: DeviceLimits = LIMITS) -> list[Route]:
     for path, method, name in CALLS:
         routes.append(Route(PREFIX + path, calls.endpoint(calls.operation(OPERATIONS[name])), methods=[method]))
     routes.append(Route(PREFIX + "messages", calls.endpoint(calls.missed), methods=["GET"]))
-    routes.append(Route(PREFIX + "session", calls.endpoint(calls.session), methods=["GET"]))
+    routes += [Route(PREFIX + name, calls.endpoint(calls.reading(OPERATIONS[name])), methods=["GET"]) for name in READS]
     return routes
 
 
@@ -86,10 +91,13 @@ class DeviceCalls:
         operation = OPERATIONS["messages"]
         return await operation.run(caller, operation.decoder.decode(_encode(body)))
 
-    async def session(self, request: Request) -> Any:
-        """``GET session``."""
-        operation = OPERATIONS["session"]
-        return await operation.run(await self._caller(request), operation.decoder.decode(b"{}"))
+    def reading(self, operation: Operation) -> Answer:
+        """A call that has no body."""
+
+        async def run(request: Request) -> Any:
+            return await operation.run(await self._caller(request), operation.decoder.decode(b"{}"))
+
+        return run
 
     def endpoint(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         """The Starlette endpoint around a call."""

@@ -13,6 +13,7 @@ from . import push_commands as pushes
 from .answers import Answer
 from .bodies import ACCOUNT_FAMILY, LABEL_FAMILY, MESSAGE_FAMILY, PUSH_FAMILY
 from .command import MAX_MESSAGE_REQUEST_BYTES, Command, Run
+from .disturb_commands import DISTURB_COMMANDS
 from .group_table import GROUP_COMMANDS
 from .relation_table import RELATION_COMMANDS
 
@@ -115,6 +116,7 @@ COMMANDS: tuple[Command, ...] = (
     _label("remove_all_tags", labels.AccountList, labels.remove_all_tags, labels.LabelsAnswer),
     *RELATION_COMMANDS,
     *GROUP_COMMANDS,
+    *DISTURB_COMMANDS,
 )
 
 #: By URL path, aliases included.

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from homing.model.groups import MSG_FLAG_NAMES, MSG_FLAGS, Member, ReceiveOption, Role, app_data
+from homing.model.groups import MSG_FLAG_NAMES, MSG_FLAGS, Member, Role, app_data
 from homing.model.problems import GROUP_ACCOUNT_UNKNOWN, GROUP_BAD_ID, GROUP_BAD_PARAMETER, Refused
+from homing.model.receive_options import ReceiveOption
 from homing.services.accounts import is_user_id
 
 MAX_CUSTOM_BYTES = 8 * 1024
