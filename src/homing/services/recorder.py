@@ -73,6 +73,8 @@ class Recorder:
         """The request as it is kept: method, URL, headers and body, secrets masked."""
         request = answered.request
         body = readable(request.body)
+        if any(secret in body for secret in request.secrets):  # some vendors take the log-in token in a form
+            body = mask_all(body, request.secrets)
         return f"{self._head(request)}\n{body if len(body) <= MAX_BODY_CHARS else body[:MAX_BODY_CHARS] + '…'}"
 
     def _head(self, request: VendorRequest) -> str:
