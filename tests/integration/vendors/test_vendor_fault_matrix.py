@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from homing.channels.registry import CHANNELS
 from homing.model.notification import Target
 from homing.model.outcome import Evidence, OutcomeKind, VendorRequest, VendorResponse
 
+APP = 1_400_000_001
 OpenStreet = Callable[[str], Any]
 #: What may go wrong on the way of one request, and goes by.
 PASSING: dict[str, dict[str, Any]] = {
@@ -163,3 +167,69 @@ def test_no_bare_status_deletes_a_token(channel: str, status: int, body: bytes) 
     for outcome in CHANNELS[channel].interpret(request, VendorResponse(status, {}, body), 0):
         assert not (outcome.kind is OutcomeKind.TOKEN_DEAD and outcome.evidence is Evidence.TOKEN), outcome
         assert outcome.kind is not OutcomeKind.ACCEPTED
+
+
+SECRETS = {
+    "huawei": "client_secret",
+    "honor": "client_secret",
+    "xiaomi": "app_secret",
+    "oppo": "master_secret",
+    "vivo": "app_secret",
+    "meizu": "app_secret",
+    "tpns": "secret_key",
+}
+
+
+def wrong(channel: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Credentials as somebody copied them from another app."""
+    if channel in SECRETS:
+        return {SECRETS[channel]: "another-apps-secret"}
+    encoding, form, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    if channel == "apns":
+        return {"private_key": ec.generate_private_key(ec.SECP256R1()).private_bytes(encoding, form, plain).decode()}
+    account = json.loads(values["service_account"])
+    account["private_key"] = rsa.generate_private_key(65537, 2048).private_bytes(encoding, form, plain).decode()
+    return {"service_account": json.dumps(account).encode()}
+
+
+# Browsers' services know no credentials but the key that each subscription was made with: a wrong one is one subscription's doubt.
+@pytest.mark.parametrize("channel", [name for name in CHANNELS if name != "webpush"])
+async def test_refused_credentials_pause_the_certificate_and_the_push_waits_for_the_repair(open_street: OpenStreet, channel: str) -> None:
+    async with open_street(channel) as street:
+        await street.move_in()
+        token, number = await street.token_of(), street.business_ids["bob"]
+        await street.ended(await street.say("warm"))
+        assert not isinstance(await street.hub.certificates.update(APP, number, wrong(channel, street.values)), list)
+        street.clock.advance(seconds=120)
+        await street.hub.dispatch.turn()
+        key = await street.say("it waits")
+        push = await street.until(
+            key, lambda push: push["certificate"]["paused_reason"] and push["attempts"] and push["state"] == "pending"
+        )
+        assert push["attempts"][-1]["outcome"] == "credentials_refused", push["attempts"]
+        assert street.shown("it waits") == 0
+        assert await street.token_of() == token
+        refused = await street.until(await street.say("while it is paused"), lambda push: push["state"] == "suppressed")
+        assert refused["reason"] == "certificate_paused"
+        assert push["certificate"]["paused_reason"] in refused["cure"]
+        assert not isinstance(await street.hub.certificates.update(APP, number, street.values), list)
+        street.clock.advance(seconds=1800)
+        push = await street.until(key, lambda push: push["state"] == "accepted")
+        assert street.shown("it waits") == 1
+        assert not push["certificate"]["paused_reason"]
+
+
+async def test_a_full_phone_is_told_where_the_vendor_says_so(open_street: OpenStreet) -> None:
+    async with open_street("meizu") as street:
+        await street.move_in(notification_class="public")
+        pushes = []
+        for number in range(8):
+            street.clock.advance(seconds=120)
+            pushes.append(await street.ended(await street.say(f"news {number}")))
+        cap = street.channel.capabilities.device_daily_public
+        assert [push["state"] for push in pushes] == ["accepted"] * cap + ["failed"] * (8 - cap)
+        assert {push["reason"] for push in pushes[cap:]} == {"quota_device"}
+        assert "private" in pushes[-1]["cure"]
+        assert await street.token_of()
+        street.clock.advance(seconds=86_400)
+        assert (await street.ended(await street.say("tomorrow's news")))["state"] == "accepted"
