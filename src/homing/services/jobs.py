@@ -51,6 +51,19 @@ class Sender(Protocol):
         ...
 
 
+def fitted(notification: Notification, *, badgeless: bool, public: bool) -> Notification:
+    """A notification as its certificate sends it.
+
+    ``badgeless``: no badge is shown, and what differs from receiver to receiver must not keep them out of one request.
+    ``public``: the operator says that nothing of this certificate is private; a message's own wish for a vendor's class still wins.
+    """
+    if badgeless and notification.badge is not None:
+        notification = msgspec.structs.replace(notification, badge=None)
+    if public and notification.notification_class != "public":
+        notification = msgspec.structs.replace(notification, notification_class="public")
+    return notification
+
+
 class Authority(Protocol):
     """What a lane asks of the certificates."""
 

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import structlog
 
 from homing.channels.base import NotShown, follow_ups, host_group_of, not_shown_by
@@ -23,7 +22,7 @@ from homing.rules.quota import CircuitBreaker
 
 from .budgets import UNLIMITED, Budget, Budgets
 from .host_groups import HostGroups
-from .jobs import Answer, Job, Logins, Sender
+from .jobs import Answer, Job, Logins, Sender, fitted
 from .replacement_order import ReplacementOrder
 from .verdicts import Verdicts
 
@@ -70,7 +69,7 @@ class Lane:
         self._clock = clock
         self._on_room = on_room
         self._limit = 1
-        self._badgeless = False
+        self._badgeless = self._public = False
         self._budgets = budgets
         self._budget: Budget = UNLIMITED
         self._rate = 0.0
@@ -117,6 +116,7 @@ class Lane:
         shows_number = capabilities.badge and not capabilities.badge_by_one
         shows_badge = shows_number and (not capabilities.badge_option or bool(getattr(options, capabilities.badge_option)))
         self._badgeless = capabilities.batch_size > 1 and not shows_badge
+        self._public = options.notification_class == "public"
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
         self._not_shown = not_shown_by(channel)
@@ -137,11 +137,9 @@ class Lane:
             self._verdicts.release(jobs, self._clock.now_ms() + wait_ms)
             self._due(self._clock.now_ms() + wait_ms)
             return
-        if self._badgeless:
+        if self._badgeless or self._public:
             for job in jobs:
-                # What differs from receiver to receiver and is not shown must not keep them out of one request.
-                if job.notification.badge is not None:
-                    job.notification = msgspec.structs.replace(job.notification, badge=None)
+                job.notification = fitted(job.notification, badgeless=self._badgeless, public=self._public)
         self._queue.extend(jobs)
         self.pump()
 

@@ -17,6 +17,7 @@ from homing.model.push_info import NO_WISHES
 from homing.rules.content import compose, describable
 from homing.rules.masking import mask_all, mask_headers
 
+from .jobs import fitted
 from .recorder import readable
 
 #: Stands for the log-in token that a vendor would give.
@@ -54,6 +55,7 @@ def vendor_requests(
         platform=platform or default_platform(channel),
         badge=badge,
     )
+    notification = fitted(notification, badgeless=False, public=certificate.options.notification_class == "public")
     step = channel.login(certificate, now_ms)
     grant = Grant(PLACEHOLDER, now_ms + _HOUR_MS, now_ms) if isinstance(step, VendorRequest) else step
     requests = channel.render(notification, [Target(ids.next(), token)], certificate, grant, now_ms)

@@ -156,9 +156,9 @@ class Street:
 
 
 @pytest.fixture
-async def open_street(
+def open_street(
     clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[[str], contextlib.AbstractAsyncContextManager[Street]]]:
+) -> Callable[[str], contextlib.AbstractAsyncContextManager[Street]]:
     """Opens a street of a channel."""
     submit = HttpTransport.submit
 
@@ -179,4 +179,4 @@ async def open_street(
             await node.hub.accounts.import_accounts(await node.hub.apps.require(APP), [("alice", "Alice", "")])
             yield Street(node, front, sandbox, clock, channel)
 
-    yield opened
+    return opened
