@@ -44,6 +44,8 @@ EVERYTHING = {
     "big_title": "Big",
     "big_body": "Body",
     "auto_clear": 86_400_000,
+    "auto_cancel": True,
+    "local_only": False,
     "notify_id": 4861,
     "group": "Group1",
     "badge": {"add_num": 1, "class": "Classic"},

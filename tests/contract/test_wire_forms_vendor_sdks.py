@@ -1,6 +1,6 @@
 """Requests as the vendors' own server libraries and other people's wrote them when they were run against the sandbox.
 
-Each body here is what a library put on the wire (the reference page of compared libraries names them): fields that were not set go
+Each body here is what a library put on the wire (docs/reference/compared-libraries.md): fields that were not set go
 along as empty texts, zeros and empty objects, numbers stand for texts, tags of mass pushes come with single ones.
 """
 

@@ -212,7 +212,8 @@ _NOTIFICATION_FIELDS: Final[dict[str, Check]] = {
     "body_loc_args": _list(_text, 100),
     "multi_lang_key": _object(None),
     "auto_clear": _integer(1, 2**31 - 1),
-    "auto_cancel": _integer(0, 2**31 - 1),
+    "auto_cancel": _boolean,
+    "local_only": _boolean,
 }
 _ANDROID_FIELDS: Final[dict[str, Check]] = {
     "category": _matching(r"[A-Z_]{1,64}", "upper case letters"),
