@@ -32,6 +32,8 @@ from homing.services.delivery import Delivery
 from homing.services.dispatch import Dispatch
 from homing.services.do_not_disturb import DoNotDisturb
 from homing.services.explain import Explain
+from homing.services.group_fan_out import GroupFanOut
+from homing.services.group_messaging import GroupMessaging
 from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
@@ -105,6 +107,9 @@ class Node:
             database=database, clock=clock, keep_messages_days=config.keep_messages_days, keep_pushes_days=config.keep_pushes_days
         )
         messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=dispatch)
+        group_fan_out = GroupFanOut(
+            database=database, clock=clock, ids=ids, owner=owner, apps=apps, outgoing=dispatch, on_decided=self.counters.handed_out
+        )
         self.hub = Hub(
             clock=clock,
             ids=ids,
@@ -129,6 +134,8 @@ class Node:
             relations=Relations(database, clock),
             groups=Groups(database, clock, ids, bus),
             do_not_disturb=DoNotDisturb(database, clock),
+            group_messaging=GroupMessaging(database=database, clock=clock, ids=ids, bus=bus, fan_out=group_fan_out),
+            group_fan_out=group_fan_out,
         )
 
     async def start(self) -> None:
@@ -138,6 +145,7 @@ class Node:
         except BusRefused as error:
             raise StoreRefused(str(error)) from error
         await self.hub.dispatch.start()
+        self.hub.group_fan_out.start()
         self._retention.start()
 
     async def stop(self) -> None:
@@ -145,6 +153,7 @@ class Node:
         hub = self.hub
         self._retention.stop()
         await hub.messaging.drain()
+        await hub.group_fan_out.stop()
         await hub.delivery.drain()
         await hub.receipts.drain()
         await hub.dispatch.stop(self.config.drain_seconds)

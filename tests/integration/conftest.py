@@ -166,8 +166,8 @@ class Pipeline:
         self.bus = LocalBus()
         self.delivered: list[Delivery] = []
         self.bus.on_deliver(node_id, self.delivered.extend)
-        ids = Ids(clock, node_id)
-        owner = owner_of(node_id, 1)
+        ids = self.ids = Ids(clock, node_id)
+        owner = self.owner = owner_of(node_id, 1)
         self.recorder = Recorder(database=database, ids=ids, owner=owner, clock=clock)
         verdicts = Verdicts(recorder=self.recorder, authority=self.authority, clock=clock, random=lambda: 0.5)
         # The cluster's limits go by the database's clock, which a clock that stands still cannot wait for.

@@ -26,6 +26,8 @@ class RevokedDelivery(msgspec.Struct, frozen=True, tag="revoked"):
     msg_key: str
     from_account: str
     to_account: str
+    group_id: str = ""  # of a message to a group, with its number there
+    seq: int = 0
 
 
 class ReadDelivery(msgspec.Struct, frozen=True, tag="read"):

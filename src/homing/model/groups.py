@@ -47,7 +47,7 @@ class Role(enum.StrEnum):
 NOT_MEMBER = "NotMember"
 
 
-#: The names of receive options in REST's MsgFlag (rest-api sheet, section 4).
+#: MsgFlag as REST names it; the last two are the client SDK's alone there.
 MSG_FLAGS = {
     "AcceptAndNotify": ReceiveOption.NOTIFY,
     "Discard": ReceiveOption.DISCARD,

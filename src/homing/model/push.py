@@ -60,6 +60,7 @@ class Reason(enum.StrEnum):
     ONLINE_ONLY = "online_only"
     NO_DESCRIPTION = "no_description"
     NO_DEVICE = "no_device"
+    NOT_MEMBER = "not_member"  # left or was removed from the group before it was sent
     READ_ELSEWHERE = "read_elsewhere"
     RECALLED = "recalled"
     SUPERSEDED = "superseded"

@@ -16,7 +16,7 @@ from homing.model.notification import Notification
 from homing.model.push_info import NO_WISHES, AndroidInfo, ApnsInfo, HarmonyInfo, OfflinePushInfo
 
 from .elements import CUSTOM, describable, element_text, new_message, new_message_title, push_text, text_of
-from .offline_message import CHAT, ONE_TO_ONE, container_json
+from .offline_message import CHAT, GROUP, ONE_TO_ONE, container_json
 from .text import clean, cut_bytes
 
 __all__ = ["compose", "describable", "element_text", "push_text"]
@@ -49,16 +49,17 @@ def compose(
 
     ``info`` is NO_WISHES when the message has no offline push info. ``badge`` is the absolute unread total.
     ``default_title`` stands in for a missing title, before the sender's nick; Apple devices put the nick into the body instead.
+    Of a message to a group it is the group's name, which Apple devices put there as well (section 3).
     """
     language = language or settings.language
     wishes = info if info != NO_WISHES else _wishes_of_custom(elements)
     apple = platform in _APPLE
     if settings.wake_up_only:
-        title = "" if apple else _line(default_title) or new_message_title(language)
+        title = "" if apple else (not message.group_id and _line(default_title)) or new_message_title(language)
         body, ext, wishes = new_message(language), "", _closed_choices(wishes)
     else:
         title, body, ext, wishes = _words(message, elements, wishes, nick, settings, language, default_title, apple=apple)
-    conversation_id = f"c2c_{message.from_account}"
+    conversation_id = message.conversation_id
     notify_id, collapse_id = _identity(message, conversation_id, settings.notification_mode)
     return Notification(
         title=title,
@@ -89,9 +90,11 @@ def _words(
 ) -> tuple[str, str, str, OfflinePushInfo]:
     """Title, body, ext and the wishes that are left when the app hides the content."""
     body = new_message(language) if settings.hide_content else _body(wishes, elements, language)
-    ext = wishes.Ext or _default_ext(message, nick, body)
+    ext = wishes.Ext or _default_ext(message, default_title if message.group_id else nick, body)
     if settings.hide_content:
         wishes = _without_content(wishes)
+    if apple and message.group_id:
+        nick = f"{_line(nick)}({_line(default_title)})"
     return *_headline(wishes, body, _line(nick), message.from_account, default_title, apple=apple), ext, wishes
 
 
@@ -186,9 +189,9 @@ def _badge_refused(wishes: OfflinePushInfo, platform: str) -> bool:
 def _default_ext(message: Message, nick: str, body: str) -> str:
     """The container that the original's UI kit sends, so that a tap can always open the chat (client-sdk sheet, section 5)."""
     return container_json(
-        chat_type=ONE_TO_ONE,
+        chat_type=GROUP if message.group_id else ONE_TO_ONE,
         action=CHAT,
-        sender=message.from_account,
+        sender=message.group_id or message.from_account,
         nickname=nick,
         content=cut_bytes(body, MAX_EXT_CONTENT_BYTES),
         send_time=message.timestamp,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from homing.model.groups import LIVE, MAX_GROUP_ID_BYTES, Group, GroupDetails, GroupKind, Member
 from homing.model.problems import GROUP_DENIED, GROUP_MUTED, Problem
-from homing.model.receive_options import ReceiveOption
+from homing.model.receive_options import NO_SCREENING, ReceiveOption, Screening
 
 from .decision import MessageTraits
+from .screening import is_quiet
 
 AUTOMATIC_PREFIX = "@TGS#"
 COMMUNITY_PREFIX = "@TGS#_"
+_MENTIONS_PASS = (ReceiveOption.SILENT_BUT_MENTIONS, ReceiveOption.DISCARD_BUT_MENTIONS)
+_DISCARDS = (ReceiveOption.DISCARD, ReceiveOption.DISCARD_BUT_MENTIONS)
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -58,23 +61,31 @@ def is_mentioned(details: GroupDetails, user_id: str) -> bool:
     return details.at_all or user_id in details.at
 
 
-def discards(option: int, details: GroupDetails, user_id: str) -> bool:
-    """Whether the member gets nothing at all of this message."""
-    if option == ReceiveOption.DISCARD:
-        return True
-    return option == ReceiveOption.DISCARD_BUT_MENTIONS and not is_mentioned(details, user_id)
+def member_screening(option: int, found: Screening | None) -> Screening:
+    """What a member has set: its option in the group, and its account's quiet hours. A blacklist does not bear on groups."""
+    if found is None:
+        return NO_SCREENING if option == ReceiveOption.NOTIFY else Screening(option=option)
+    return Screening(option=option, passes_quiet=found.passes_quiet, quiet_hours=found.quiet_hours)
 
 
-def member_traits(message: MessageTraits, option: int, details: GroupDetails, user_id: str) -> MessageTraits:
-    """The message as the decision sees it for one member: muted by its receive option, rung all the same by a mention."""
-    if option == ReceiveOption.NOTIFY:
+def member_traits(
+    message: MessageTraits, screening: Screening, details: GroupDetails, user_id: str, now_ms: int, *, honours_mute: bool
+) -> MessageTraits:
+    """The message as the decision sees it for one member.
+
+    The option counts always, whoever sends (rest-api sheet, section 4); quiet hours where the sender leaves it to the receiver
+    (``honours_mute``). With an option that lets mentions through, a mention rings in spite of both.
+    """
+    if screening is NO_SCREENING:
         return message
-    mentioned = option in (ReceiveOption.SILENT_BUT_MENTIONS, ReceiveOption.DISCARD_BUT_MENTIONS) and is_mentioned(details, user_id)
+    mentioned = screening.option in _MENTIONS_PASS and is_mentioned(details, user_id)
+    quiet = screening.quiet_hours if honours_mute and not screening.passes_quiet else None
     return MessageTraits(
         push_flag=message.push_flag,
         online_only=message.online_only,
         describable=message.describable,
-        muted=not mentioned,
-        quiet=message.quiet,
-        mentioned=message.mentioned or mentioned,
+        muted=screening.option != ReceiveOption.NOTIFY,
+        quiet=quiet is not None and is_quiet(quiet, now_ms // 1000),
+        mentioned=mentioned,
+        discarded=screening.option in _DISCARDS and not mentioned,
     )

@@ -27,6 +27,10 @@ class Counters:
         for item in items:
             self.decisions.update(item.reasons)
 
+    def handed_out(self, item: Stored) -> None:
+        """Some members of a group were served."""
+        self.decisions.update(item.reasons)
+
     def outcome(self, certificate: Certificate, outcome: Outcome) -> None:
         """A vendor's answer was understood."""
         self.outcomes[certificate.channel, outcome.kind.value] += 1

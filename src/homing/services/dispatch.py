@@ -11,10 +11,12 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from homing.bus.base import Bus
 from homing.model.clock import Clock
+from homing.model.notification import Notification
 from homing.model.push_info import NO_WISHES
 from homing.rules import content
 from homing.store import push_queue
@@ -51,6 +53,7 @@ NODE_LEASE_SECONDS = 15.0
 NO_CERTIFICATE = 0
 
 LaneKey = tuple[int, int, str]
+Composed = tuple[str, str, bool]  # language, platform, without a badge
 
 
 class Dispatch:
@@ -146,11 +149,16 @@ class Dispatch:
         """Durable messages: to the sockets, and their claimed pushes to the lanes."""
         if self._on_stored is not None:
             self._on_stored(stored)
+        self.hand_on(stored)
+
+    def hand_on(self, stored: Sequence[Stored]) -> None:
+        """Durable decisions about messages that are counted already: to the sockets, and their claimed pushes to the lanes."""
         jobs: dict[LaneKey, list[Job]] = {}
         for item in stored:
+            composed: dict[Composed, Notification] = {}  # devices of one language and platform are told the same
             for planned in item.pushes:
                 if planned.claimed:
-                    jobs.setdefault(planned.lane, []).append(_fresh_job(item, planned))
+                    jobs.setdefault(planned.lane, []).append(_fresh_job(item, planned, composed))
                 else:
                     self._expect(planned.lane, planned.due_at_ms)
         self._deliver(stored)
@@ -387,19 +395,14 @@ class Dispatch:
             self._expect((lane.key[0], row.business_id or 0, lane.key[2]), now_ms)
 
 
-def _fresh_job(stored: Stored, planned: Planned) -> Job:
-    draft, device = stored.entry.draft, planned.device
-    settings = stored.entry.app.settings
-    notification = content.compose(
-        message=stored.message,
-        elements=draft.elements,
-        info=draft.push_info or NO_WISHES,
-        nick=stored.nick,
-        settings=settings,
-        language=device.language or settings.language,
-        platform=device.platform,
-        badge=planned.badge,
-    )
+def _fresh_job(stored: Stored, planned: Planned, composed: dict[Composed, Notification]) -> Job:
+    device = planned.device
+    key = (device.language, device.platform, planned.badge is None)
+    notification = composed.get(key)
+    if notification is None:
+        notification = composed[key] = _composed(stored, planned)
+    elif notification.badge is not None and notification.badge != planned.badge:
+        notification = msgspec.structs.replace(notification, badge=planned.badge)
     return Job(
         push_id=planned.push_id,
         message_id=stored.message.message_id,
@@ -409,4 +412,19 @@ def _fresh_job(stored: Stored, planned: Planned) -> Job:
         expires_at_ms=stored.message.expires_at_ms,
         replaces=planned.replaces,
         created_at_ms=planned.due_at_ms - LEASE_MS,
+    )
+
+
+def _composed(stored: Stored, planned: Planned) -> Notification:
+    draft, settings, device = stored.entry.draft, stored.entry.app.settings, planned.device
+    return content.compose(
+        message=stored.message,
+        elements=draft.elements,
+        info=draft.push_info or NO_WISHES,
+        nick=stored.nick,
+        settings=settings,
+        language=device.language or settings.language,
+        platform=device.platform,
+        badge=planned.badge,
+        default_title=stored.title,
     )

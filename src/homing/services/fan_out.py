@@ -79,6 +79,7 @@ class Stored(msgspec.Struct):
     deliveries: list[MessageDelivery] = []
     nodes: dict[int, int] = {}  # device id: the node that holds its socket
     reasons: list[str] = []  # one a device, for the counters
+    title: str = ""  # the group's name
 
 
 class Plan:
@@ -205,11 +206,30 @@ class Plan:
             if not (own and device.device_id == stored.entry.draft.sender_device_id):
                 self._decide(stored, _ringing(stored.entry.draft, device), badge, own=own)
         if not devices:
-            self._record(stored, None, PushState.SUPPRESSED, Reason.NO_DEVICE, "{}", badge)
+            self.leave_out(stored, receiver, Reason.NO_DEVICE, badge)
         if not own and stored.entry.draft.flags.value & SYNCHRONISED:
             for device in self._devices.get(sender, ()):
                 if device.device_id != stored.entry.draft.sender_device_id:
                     self._decide(stored, device, None, own=True)
+
+    def receive(self, stored: Stored, receiver: AccountKey, *, counted: bool) -> None:
+        """One receiver more of a message that is stored already: ``stored.entry`` has the traits and the screening for it.
+
+        ``counted``: it raises the account's unread total.
+        """
+        draft = stored.entry.draft
+        own = receiver[1] == stored.message.from_account
+        badge = self._badge(receiver) if counted else None
+        devices = self._devices.get(receiver, ())
+        for device in devices:
+            if not (own and device.device_id == draft.sender_device_id):
+                self._decide(stored, _ringing(draft, device), badge, own=own)
+        if not devices and not own:
+            self.leave_out(stored, receiver, Reason.NO_DEVICE, badge)
+
+    def leave_out(self, stored: Stored, receiver: AccountKey, reason: Reason, badge: int | None = None) -> None:
+        """This account gets nothing, on none of its devices."""
+        self._record(stored, None, PushState.SUPPRESSED, reason, "{}", badge, account=receiver[1])
 
     def _decide(self, stored: Stored, device: DeviceRow, badge: int | None, *, own: bool) -> None:
         snapshot = snapshot_of(device, is_sender_account=own)
@@ -239,6 +259,7 @@ class Plan:
         inputs: str,
         badge: int | None,
         due_at_ms: int = 0,
+        account: str = "",
     ) -> None:
         message, now_ms = stored.message, self._now_ms
         settings = stored.entry.app.settings
@@ -246,7 +267,7 @@ class Plan:
         business_id = (device.business_id or 0) if device is not None else 0
         lane: Lane = (message.sdkappid, business_id, CHAT_CLASS)
         claimed = state is PushState.PENDING and self._room(lane)
-        replaces = f"c2c_{message.from_account}" if settings.notification_mode is NotificationMode.PER_CONVERSATION else ""
+        replaces = message.conversation_id if settings.notification_mode is NotificationMode.PER_CONVERSATION else ""
         if claimed:
             state, due_at_ms = PushState.CLAIMED, now_ms + LEASE_MS
         stored.reasons.append(reason.value)
@@ -256,7 +277,7 @@ class Plan:
                 push_id,
                 message.sdkappid,
                 message.message_id,
-                device.user_id if device is not None else message.to_account,
+                device.user_id if device is not None else account,
                 device.device_id if device is not None else 0,
                 int(state),
                 reason.value,

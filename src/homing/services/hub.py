@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .dispatch import Dispatch
     from .do_not_disturb import DoNotDisturb
     from .explain import Explain
+    from .group_fan_out import GroupFanOut
+    from .group_messaging import GroupMessaging
     from .groups import Groups
     from .history import History
     from .labels import Labels
@@ -53,3 +55,5 @@ class Hub:
     relations: Relations
     groups: Groups
     do_not_disturb: DoNotDisturb
+    group_messaging: GroupMessaging
+    group_fan_out: GroupFanOut

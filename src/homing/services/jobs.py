@@ -114,6 +114,7 @@ def message_of(row: ClaimedRow) -> Message:
         from_seq=row.from_seq,
         expires_at_ms=row.message_expires_at_ms,
         revoked=row.revoked_at_ms > 0,
+        group_id=row.group.group_id if row.group is not None else "",
     )
 
 
@@ -140,6 +141,7 @@ def notification_of(row: ClaimedRow, message: Message, settings: AppSettings) ->
         language=row.language or settings.language,
         platform=row.platform or "",
         badge=row.badge,
+        default_title=row.group.name if row.group is not None else "",
     )
 
 

@@ -11,6 +11,7 @@ from homing.model.apps import App
 from homing.model.messages import MessageFlags
 from homing.model.push import Action, PushState, Reason
 from homing.rules.decision import decide_without_socket
+from homing.rules.groups import member_screening, member_traits
 from homing.rules.screening import screened
 from homing.store.push_queue import ClaimedRow
 
@@ -31,8 +32,13 @@ def look_again(row: ClaimedRow, app: App | None, now_ms: int) -> Job | Refusal |
     message = message_of(row)
     elements, info = wishes_of(message)
     traits = traits_of(message, elements, info)
-    if row.screening is not None:
-        honours_mute = bool(message.flags & MessageFlags.HONOUR_MUTE)
+    honours_mute = bool(message.flags & MessageFlags.HONOUR_MUTE)
+    if row.group is not None:
+        if row.group.option is None:
+            return PushState.CANCELLED, Reason.NOT_MEMBER
+        screening = member_screening(row.group.option, row.screening)
+        traits = member_traits(traits, screening, row.group.details, row.user_id, now_ms, honours_mute=honours_mute)
+    elif row.screening is not None:
         # Who was put on the blacklist since had been allowed to send when it did.
         traits = screened(traits, msgspec.structs.replace(row.screening, blocked=False), now_ms, honours_mute=honours_mute)
     decision = decide_without_socket(snapshot, traits, now_ms, app.settings.keep_days * DAY_MS)

@@ -44,7 +44,8 @@ _SAME_RANDOM = Query(
     "AND g.group_id = ? AND g.random = ? AND g.from_account = ? AND g.message_id >= ? ORDER BY g.message_id LIMIT 1",
 )
 _BY_SEQ = Query("group_messages.by_seq", f"SELECT {_COLUMNS} {_FROM} AND g.seq = ?")
-_BY_ID = Query("group_messages.by_id", f"SELECT {_COLUMNS} FROM group_message g {_JOINS} WHERE g.sdkappid = ? AND g.message_id = ?")
+_HOLD_SQL = f"SELECT {_COLUMNS} FROM group_message g {_JOINS} WHERE g.sdkappid = ? AND g.message_id = ?"
+_HOLD = Query("group_messages.hold", _HOLD_SQL, _HOLD_SQL + " FOR SHARE OF g")
 _BEFORE = Query(
     "group_messages.before", f"SELECT {_COLUMNS} {_FROM} AND g.seq <= ? AND g.seq > ? AND g.hidden = 0 ORDER BY g.seq DESC LIMIT ?"
 )
@@ -135,9 +136,9 @@ async def find_by_seq(tx: Tx, sdkappid: int, group_id: str, seq: int) -> GroupMe
     return None if row is None else _message(row)
 
 
-async def find_group_message(tx: Tx, sdkappid: int, message_id: int) -> GroupMessage | None:
-    """The message, or None."""
-    row = await tx.fetch_one(_BY_ID, sdkappid, message_id)
+async def hold_group_message(tx: Tx, sdkappid: int, message_id: int) -> GroupMessage | None:
+    """The message, or None. Until this transaction ends nobody recalls it."""
+    row = await tx.fetch_one(_HOLD, sdkappid, message_id)
     return None if row is None else _message(row)
 
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from homing.model.groups import GroupDetails
+from homing.model.messages import MessageFlags, group_conversation
 from homing.model.push import PushState
 from homing.model.receive_options import Screening
 
@@ -38,6 +42,16 @@ _DETAILS = Bulk(
     "LEFT JOIN account a ON a.sdkappid = m.sdkappid AND a.user_id = m.from_account LEFT JOIN push_retry r ON r.push_id = p.push_id "
     "LEFT JOIN account u ON u.sdkappid = p.sdkappid AND u.user_id = p.user_id",
 )
+_GROUPS = Bulk(
+    "push_queue.groups",
+    [("push_id", "bigint")],
+    "SELECT p.push_id, g.group_id, g.details, COALESCE(c.name, ''), m.receive_option FROM k JOIN push p ON p.push_id = k.push_id "
+    "JOIN group_message g ON g.message_id = p.message_id "
+    "LEFT JOIN chat_group c ON c.sdkappid = g.sdkappid AND c.group_id = g.group_id "
+    "LEFT JOIN group_member m ON m.sdkappid = g.sdkappid AND m.group_id = g.group_id AND m.user_id = p.user_id",
+)
+_GROUP = MessageFlags.GROUP.value
+_group_details = msgspec.json.Decoder(GroupDetails).decode
 _RECORD = Bulk(
     "push_queue.record",
     [
@@ -142,6 +156,15 @@ _LANES = Query(
 )
 
 
+class GroupRow(NamedTuple):
+    """What belongs to the group of a claimed push's message, and to the receiver's place in it."""
+
+    group_id: str
+    details: GroupDetails
+    name: str
+    option: int | None  # the member's ReceiveOption; None: it is no member any more
+
+
 class ClaimedRow(NamedTuple):
     """Everything needed to decide once more about a claimed push, and to send it."""
 
@@ -185,6 +208,7 @@ class ClaimedRow(NamedTuple):
     attempts_before: int  # somebody had it tried again after so many
     filters: int = 0  # what the receiver has set against incoming messages
     screening: Screening | None = None  # the same in detail, where it has set anything
+    group: GroupRow | None = None  # of a message to a group
 
 
 class Results(NamedTuple):
@@ -202,6 +226,10 @@ async def claim(tx: Tx, lane: tuple[int, int, str], owner: int, now_ms: int, lea
     rows = await tx.fetch(_CLAIM, PushState.CLAIMED, owner, now_ms + lease_ms, *lane, now_ms, limit)
     details = [ClaimedRow(*row) for row in await tx.bulk(_DETAILS, [(row[0],) for row in rows])]
     details.sort(key=lambda row: row.push_id)
+    if any(row.flags & _GROUP for row in details):
+        found = await tx.bulk(_GROUPS, [(row.push_id,) for row in details if row.flags & _GROUP])
+        groups = {row[0]: GroupRow(row[1], _group_details(row[2]), row[3], row[4]) for row in found}
+        details = [row._replace(group=groups.get(row.push_id)) for row in details]
     if any(row.filters for row in details):
         screens = await load_screens(tx, [screen_key(row) for row in details if row.filters])
         details = [row._replace(screening=screens.get(screen_key(row))) if row.filters else row for row in details]
@@ -210,7 +238,8 @@ async def claim(tx: Tx, lane: tuple[int, int, str], owner: int, now_ms: int, lea
 
 def screen_key(row: ClaimedRow) -> Key:
     """Under which the receiver's settings for this push's sender are looked up."""
-    return (row.sdkappid, row.user_id, f"c2c_{row.from_account}", row.from_account)
+    conversation = f"c2c_{row.from_account}" if row.group is None else group_conversation(row.group.group_id)
+    return (row.sdkappid, row.user_id, conversation, row.from_account)
 
 
 async def next_due(tx: Tx, lane: tuple[int, int, str]) -> int | None:

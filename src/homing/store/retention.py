@@ -16,6 +16,10 @@ _PUSHES = Query("retention.pushes", f"DELETE FROM push WHERE push_id IN {_PUSH_I
 _MESSAGES = Query(
     "retention.messages", "DELETE FROM message WHERE message_id IN (SELECT message_id FROM message WHERE message_id < ? ORDER BY 1 LIMIT ?)"
 )
+_GROUP_MESSAGES = Query(
+    "retention.group_messages",
+    "DELETE FROM group_message WHERE message_id IN (SELECT message_id FROM message WHERE message_id < ? ORDER BY 1 LIMIT ?)",
+)
 _EVENTS = Query(
     "retention.events",
     "DELETE FROM device_event WHERE event_id IN (SELECT event_id FROM device_event WHERE event_id < ? ORDER BY 1 LIMIT ?)",
@@ -33,6 +37,7 @@ async def delete_pushes(tx: Tx, before_id: int, limit: int) -> int:
 
 async def delete_messages(tx: Tx, before_id: int, limit: int) -> int:
     """Delete the oldest messages. Returns how many."""
+    await tx.execute(_GROUP_MESSAGES, before_id, limit)
     return await tx.execute(_MESSAGES, before_id, limit)
 
 

@@ -19,6 +19,8 @@ from homing.rules.usersig import sign
 from homing.server.rest_v4.app import RestV4
 from homing.services.accounts import Accounts
 from homing.services.do_not_disturb import DoNotDisturb
+from homing.services.group_fan_out import GroupFanOut
+from homing.services.group_messaging import GroupMessaging
 from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
@@ -77,6 +79,9 @@ class FakeOutgoing:
         return False
 
     def hand_over(self, stored: Sequence[Any]) -> None:
+        pass
+
+    def hand_on(self, stored: Sequence[Any]) -> None:
         pass
 
 
@@ -154,6 +159,7 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
     bus.on_deliver(NODE, delivered.extend)
     apps, sessions = FakeApps(), FakeSessions()
     messaging = Messaging(database=database, ids=ids, owner=NODE, clock=clock, outgoing=FakeOutgoing())
+    group_fan_out = GroupFanOut(database=database, clock=clock, ids=ids, owner=NODE, apps=apps, outgoing=FakeOutgoing())
     hub = SimpleNamespace(
         clock=clock,
         ids=ids,
@@ -171,10 +177,13 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
         portraits=Portraits(database),
         relations=Relations(database, clock),
         groups=Groups(database, clock, ids, bus),
+        group_messaging=GroupMessaging(database=database, clock=clock, ids=ids, bus=bus, fan_out=group_fan_out),
+        group_fan_out=group_fan_out,
     )
     for app in (APP, OTHER):
         rows = [(ADMIN, "", ""), ("alice", "Alice", ""), ("bob", "", "")]
         await database.write(lambda tx, app=app, rows=rows: insert_accounts(tx, app, rows, clock.now_ms()))  # type: ignore[misc]
     yield Rest(cast(Hub, hub), apps, sessions, delivered)
     await messaging.drain()
+    await group_fan_out.stop()
     await bus.close()

@@ -6,8 +6,9 @@ from homing.model.problems import GROUP_BAD_JSON, GROUP_BAD_PARAMETER, GROUP_INT
 
 from . import group_commands as groups
 from . import group_member_commands as members
+from . import group_message_commands as messages
 from .bodies import Family
-from .command import Command
+from .command import MAX_MESSAGE_REQUEST_BYTES, Command
 
 SERVICE = "group_open_http_svc/"
 GROUP_FAMILY = Family(GROUP_BAD_JSON, GROUP_BAD_PARAMETER, GROUP_INTERNAL)
@@ -45,4 +46,19 @@ GROUP_COMMANDS: tuple[Command, ...] = (
         SERVICE + "get_group_muted_account", members.GroupRef, members.get_group_muted_account, GROUP_FAMILY, answer=members.MutedAnswer
     ),
     Command(SERVICE + "get_group_shutted_uin", members.GroupRef, members.get_group_shutted_uin, GROUP_FAMILY, answer=members.ShuttedAnswer),
+    Command(
+        SERVICE + "send_group_msg",
+        messages.SendGroupMsg,
+        messages.send_group_msg,
+        GROUP_FAMILY,
+        answer=messages.SendAnswer,
+        max_body_bytes=MAX_MESSAGE_REQUEST_BYTES,
+    ),
+    Command(SERVICE + "import_group_msg", messages.ImportGroupMsg, messages.import_group_msg, GROUP_FAMILY, answer=messages.ImportAnswer),
+    Command(SERVICE + "group_msg_recall", messages.RecallGroupMsg, messages.group_msg_recall, GROUP_FAMILY, answer=messages.RecallAnswer),
+    Command(
+        SERVICE + "group_msg_get_simple", messages.GetSimple, messages.group_msg_get_simple, GROUP_FAMILY, answer=messages.SimpleAnswer
+    ),
+    Command(SERVICE + "set_unread_msg_num", messages.SetUnread, messages.set_unread_msg_num, GROUP_FAMILY),
+    Command(SERVICE + "delete_group_msg_by_sender", messages.OfSender, messages.delete_group_msg_by_sender, GROUP_FAMILY),
 )
