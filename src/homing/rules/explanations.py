@@ -175,7 +175,12 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "通过私信证书发送公信消息时对应的选项是 public_channel_id",
     ),
     Reason.READ_ELSEWHERE: Words("the message was read on another device first", "消息已先在其他终端读过"),
-    Reason.NOT_MEMBER: Words("the receiver was no member of the group any more", "接收者已不是群成员"),
+    Reason.NOT_MEMBER: Words(
+        "the receiver was no member of the group any more",
+        "接收者已不是群成员",
+        "Add the account to the group again with add_group_member",
+        "请用 add_group_member 将该账号重新加入群组",
+    ),
     Reason.RECALLED: Words("the message was recalled first", "消息已先被撤回"),
     Reason.SUPERSEDED: Words(
         "a newer message of the conversation took its place in the tray",
