@@ -26,6 +26,9 @@ from homing.logs import configure_logs
 from homing.model.clock import Ids, SystemClock
 from homing.services.accounts import Accounts
 from homing.services.apps import Apps
+from homing.services.budgets import Budgets
+from homing.services.bulk_dispatch import BulkDispatch
+from homing.services.bulk_results import BulkResults
 from homing.services.certificates import Certificates
 from homing.services.counters import Counters
 from homing.services.delivery import Delivery
@@ -37,6 +40,8 @@ from homing.services.group_messaging import GroupMessaging
 from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
+from homing.services.job_contents import JobContents
+from homing.services.job_runner import JobRunner
 from homing.services.labels import Labels
 from homing.services.logins import VendorLogins
 from homing.services.messaging import Messaging
@@ -87,6 +92,8 @@ class Node:
             random=random.Random().random,  # noqa: S311  (spreads retries, guards nothing)
             on_outcome=self.counters.outcome,
         )
+        budgets = Budgets(database, clock)
+        logins = VendorLogins(grants=self._grants, transport=self._transport, channels=CHANNELS, clock=clock)
         dispatch = Dispatch(
             database=database,
             bus=bus,
@@ -94,11 +101,12 @@ class Node:
             clock=clock,
             apps=apps,
             authority=certificates,
-            logins=VendorLogins(grants=self._grants, transport=self._transport, channels=CHANNELS, clock=clock),
+            logins=logins,
             sender=self._transport,
             channels=CHANNELS,
             recorder=recorder,
             verdicts=verdicts,
+            budgets=budgets,
             sends="push" in config.roles,
             node_lease_seconds=config.node_lease_seconds,
             on_stored=self.counters.stored,
@@ -110,6 +118,34 @@ class Node:
         group_fan_out = GroupFanOut(
             database=database, clock=clock, ids=ids, owner=owner, apps=apps, outgoing=dispatch, on_decided=self.counters.handed_out
         )
+        contents = JobContents(database, apps)
+        self._bulk = BulkDispatch(
+            database=database,
+            clock=clock,
+            owner=owner,
+            authority=certificates,
+            logins=logins,
+            sender=self._transport,
+            channels=CHANNELS,
+            budgets=budgets,
+            results=BulkResults(ids=ids, owner=owner, clock=clock, random=random.Random().random),  # noqa: S311  (spreads retries)
+            recorder=recorder,
+            contents=contents,
+            chat_waits=dispatch.waits,
+        )
+        self._runner = JobRunner(
+            database=database,
+            clock=clock,
+            ids=ids,
+            owner=owner,
+            bus=bus,
+            channels=CHANNELS,
+            contents=contents,
+            bulk=self._bulk,
+            messaging=messaging,
+        )
+        push_jobs = PushJobs(database=database, ids=ids, clock=clock)
+        push_jobs.on_change = self._runner.wake
         self.hub = Hub(
             clock=clock,
             ids=ids,
@@ -129,7 +165,7 @@ class Node:
             receipts=Receipts(database=database, clock=clock, ids=ids, certificates=certificates),
             explain=Explain(database, clock),
             labels=Labels(database),
-            push_jobs=PushJobs(database=database, ids=ids, clock=clock),
+            push_jobs=push_jobs,
             portraits=Portraits(database),
             relations=Relations(database, clock),
             groups=Groups(database, clock, ids, bus),
@@ -146,12 +182,17 @@ class Node:
             raise StoreRefused(str(error)) from error
         await self.hub.dispatch.start()
         self.hub.group_fan_out.start()
+        if "push" in self.config.roles:
+            await self._bulk.start()
+            await self._runner.start()
         self._retention.start()
 
     async def stop(self) -> None:
         """Finish what is in flight; the rest is durable."""
         hub = self.hub
         self._retention.stop()
+        await self._runner.stop()
+        await self._bulk.stop()
         await hub.messaging.drain()
         await hub.group_fan_out.stop()
         await hub.delivery.drain()

@@ -60,6 +60,21 @@ class Ids:
                     self._last, self._counter = self._last + 1, 0
             return (self._last << 22) | self._node | self._counter
 
+    def take(self, count: int) -> int:
+        """The first of ``count`` identifiers in a row, at most 4096, that are all new."""
+        if not 0 < count <= 4096:
+            raise ValueError("identifiers are taken 1 to 4096 at a time")
+        now = self._clock.now_ms() - self.EPOCH_MS
+        with self._lock:
+            if now > self._last:
+                self._last, first = now, 0
+            else:
+                first = self._counter + 1
+                if first + count > 4096:
+                    self._last, first = self._last + 1, 0
+            self._counter = first + count - 1
+            return (self._last << 22) | self._node | first
+
 
 def id_time_ms(identifier: int) -> int:
     """When an identifier was made, in milliseconds since 1970."""

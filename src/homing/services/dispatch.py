@@ -197,6 +197,10 @@ class Dispatch:
         """Queued and in-flight counts a lane, for metrics."""
         return {key: (len(lane), lane.in_flight) for key, lane in self._lanes.items()}
 
+    def waits(self, certificate: tuple[int, int]) -> bool:
+        """Whether pushes of this certificate (sdkappid, business id) wait in a lane."""
+        return any(len(lane) > 0 for key, lane in self._lanes.items() if key[:2] == certificate)
+
     # --- the scheduler ---
 
     def _lane(self, key: LaneKey) -> Lane:

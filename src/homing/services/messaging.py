@@ -90,6 +90,18 @@ class Messaging:
         results = await asyncio.gather(*(self._batcher.submit(self._prepare(app, draft)) for draft in drafts))
         return [result.accepted if isinstance(result, Stored) else result for result in results]
 
+    def prepared(self, app: App, drafts: Sequence[Draft]) -> list[Entry]:
+        """Drafts made ready to be stored in a transaction of the caller's."""
+        return [self._prepare(app, draft) for draft in drafts]
+
+    async def store(self, tx: Tx, entries: Sequence[Entry]) -> Results:
+        """Store messages in the caller's transaction; ``hand_over`` what this returns once it is durable."""
+        return await self._store(tx, list(entries), self._clock.now_ms())
+
+    def hand_over(self, results: Results) -> None:
+        """These messages are durable."""
+        self._outgoing.hand_over([result for result in results if isinstance(result, Stored)])
+
     async def drain(self) -> None:
         """Wait until everything handed in is stored."""
         await self._batcher.drain()

@@ -93,7 +93,7 @@ class PushJobs:
                 raise Refused(TASK_UNKNOWN, task_id[:60])
         return [found[job_id] for job_id in ids if job_id is not None]
 
-    async def recent(self, app: App, limit: int = 50, before_id: int = store.NEVER_MS) -> list[PushJob]:
+    async def recent(self, app: App, limit: int = 50, before_id: int = store.LAST_ID) -> list[PushJob]:
         """The app's jobs, newest first."""
         return await self._database.read(lambda tx: store.list_jobs(tx, app.sdkappid, min(limit, MAX_LISTED), before_id))
 
@@ -108,8 +108,7 @@ class PushJobs:
     async def resume(self, app: App, task_id: str) -> PushJob:
         """Let a paused job go on."""
         job = await self.get(app, task_id)
-        now_ms = self._clock.now_ms()
-        await self._database.write(lambda tx: store.resume_job(tx, app.sdkappid, job.job_id, now_ms))
+        await self._database.write(lambda tx: store.resume_job(tx, app.sdkappid, job.job_id))
         self._changed(job.job_id)
         return await self.get(app, task_id)
 

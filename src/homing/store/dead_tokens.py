@@ -59,6 +59,13 @@ _AGAIN = Bulk(
 )
 
 
+_SEVERAL = Bulk(
+    "dead_tokens.several",
+    [("device_id", "bigint")],
+    "SELECT DISTINCT f.device_id FROM k JOIN fallback_token f ON f.device_id = k.device_id",
+)
+
+
 class DeadToken(NamedTuple):
     """A token that its vendor called dead. ``dead_since_ms``: one reported later is another life of it and stays."""
 
@@ -84,6 +91,11 @@ async def drop_tokens(tx: Tx, dead: Sequence[DeadToken], now_ms: int, next_id: C
     await _promote(tx, lost, {token.device_id: token.push_id for token in dead}, now_ms, next_id)
     await _drop_voip(tx, dead, now_ms, next_id)
     return lost
+
+
+async def devices_with_fallbacks(tx: Tx, device_ids: Sequence[int]) -> set[int]:
+    """Which of these devices reported further tokens."""
+    return {row[0] for row in await tx.bulk(_SEVERAL, [(device_id,) for device_id in device_ids])}
 
 
 async def _drop_voip(tx: Tx, dead: Sequence[DeadToken], now_ms: int, next_id: Callable[[], int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,8 +53,10 @@ _ADVANCE = Query(
     "suppressed = suppressed + ?, on_sockets = on_sockets + ? WHERE job_id = ? AND owner = ? AND cursor = ? AND walked = 0 AND state = ?",
 )
 _LET_GO = Query("push_jobs.let_go", "UPDATE push_job SET owner = NULL, lease_until_ms = 0 WHERE job_id = ? AND owner = ?")
-_LET_GO_ALL = Query(
-    "push_jobs.let_go_all", "UPDATE push_job SET owner = NULL, lease_until_ms = 0 WHERE owner / 4294967296 = ? AND state < 10"
+_LET_GO_NODES = Bulk(
+    "push_jobs.let_go_nodes",
+    [("node_id", "bigint")],
+    "UPDATE push_job SET owner = NULL, lease_until_ms = 0 FROM k WHERE push_job.owner / 4294967296 = k.node_id AND push_job.state < 10",
 )
 _SET_STATE = Query(
     "push_jobs.set_state",
@@ -65,9 +68,8 @@ _FINISH = Query(
     "AND NOT EXISTS (SELECT 1 FROM push_bundle b WHERE b.job_id = push_job.job_id AND b.state < 10)",
 )
 _EXPIRED = Query(
-    "push_jobs.expired", "SELECT job_id, sdkappid FROM push_job WHERE state < 10 AND walked = 0 AND expires_at_ms <= ? LIMIT 20"
+    "push_jobs.expired", "SELECT job_id, sdkappid, state FROM push_job WHERE state < 10 AND walked = 0 AND expires_at_ms <= ? LIMIT 20"
 )
-_HOLD = Query("push_jobs.hold_bundles", "UPDATE push_bundle SET due_at_ms = ? WHERE job_id = ? AND state = ?")
 _END_BUNDLES = Query(
     "push_jobs.end_bundles",
     "UPDATE push_bundle SET state = ?, reason = ?, finished_at_ms = ? WHERE job_id = ? AND state = ? RETURNING count",
@@ -79,8 +81,43 @@ _COUNT = Bulk(
     "suppressed = push_job.suppressed + k.suppressed, targets = push_job.targets - k.suppressed FROM k WHERE push_job.job_id = k.job_id",
 )
 
-#: A paused job's bundles are due then.
-NEVER_MS = 2**62
+_CONTENT = Query(
+    "push_jobs.content",
+    "SELECT m.message_id, m.from_account, m.seq, m.random, m.timestamp, m.flags, m.body, m.push_info, m.expires_at_ms, "
+    "COALESCE(a.nick, ''), COALESCE(a.face_url, '') FROM message m LEFT JOIN account a ON a.sdkappid = m.sdkappid "
+    "AND a.user_id = m.from_account WHERE m.message_id = ? AND m.sdkappid = ?",
+)
+_STATES = Bulk("push_jobs.states", [("job_id", "bigint")], "SELECT j.job_id, j.state FROM k JOIN push_job j ON j.job_id = k.job_id")
+
+#: Above every job.
+LAST_ID = 2**63 - 1
+
+
+class ContentRow(NamedTuple):
+    """What a job sends."""
+
+    message_id: int
+    from_account: str
+    seq: int
+    random: int
+    timestamp: int
+    flags: int
+    body: bytes
+    push_info: bytes | None
+    expires_at_ms: int
+    nick: str
+    face_url: str
+
+
+async def get_content(tx: Tx, sdkappid: int, job_id: int) -> ContentRow | None:
+    """What a job sends, and its sender's nick; None when it is gone."""
+    row = await tx.fetch_one(_CONTENT, job_id, sdkappid)
+    return None if row is None else ContentRow(*row)
+
+
+async def get_job_states(tx: Tx, job_ids: Sequence[int]) -> dict[int, int]:
+    """The states of jobs."""
+    return {row[0]: row[1] for row in await tx.bulk(_STATES, [(job_id,) for job_id in job_ids])}
 
 
 async def lock_random(tx: Tx, sdkappid: int, random: int) -> None:
@@ -136,7 +173,7 @@ async def get_jobs(tx: Tx, sdkappid: int, job_ids: Sequence[int]) -> dict[int, P
     return {row[0]: PushJob(*row) for row in rows}
 
 
-async def list_jobs(tx: Tx, sdkappid: int, limit: int, before_id: int = NEVER_MS) -> list[PushJob]:
+async def list_jobs(tx: Tx, sdkappid: int, limit: int, before_id: int = LAST_ID) -> list[PushJob]:
     """The app's jobs, newest first."""
     return [PushJob(*row) for row in await tx.fetch(_LIST, sdkappid, before_id, limit)]
 
@@ -163,9 +200,9 @@ async def let_go(tx: Tx, job_id: int, owner: int) -> None:
     await tx.execute(_LET_GO, job_id, owner)
 
 
-async def let_go_all(tx: Tx, owner: int) -> None:
-    """Leave what earlier lives of this node walked."""
-    await tx.execute(_LET_GO_ALL, owner >> 32)
+async def let_go_nodes(tx: Tx, node_ids: Sequence[int]) -> None:
+    """Leave what these nodes walked to others."""
+    await tx.bulk(_LET_GO_NODES, [(node_id,) for node_id in node_ids])
 
 
 async def count_results(tx: Tx, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
@@ -184,19 +221,13 @@ async def expired_jobs(tx: Tx, now_ms: int) -> list[tuple[int, int, int]]:
 
 
 async def pause_job(tx: Tx, sdkappid: int, job_id: int, state: int) -> bool:
-    """Stop a job for now; what waits for its lane waits on."""
-    if not await tx.execute(_SET_STATE, JobState.PAUSED, 0, sdkappid, job_id, state):
-        return False
-    await tx.execute(_HOLD, NEVER_MS, job_id, PushState.PENDING)
-    return True
+    """Stop a job for now: nobody walks it on, and nobody claims its bundles."""
+    return await tx.execute(_SET_STATE, JobState.PAUSED, 0, sdkappid, job_id, state) == 1
 
 
-async def resume_job(tx: Tx, sdkappid: int, job_id: int, now_ms: int) -> bool:
+async def resume_job(tx: Tx, sdkappid: int, job_id: int) -> bool:
     """Let a paused job go on."""
-    if not await tx.execute(_SET_STATE, JobState.RUNNING, 0, sdkappid, job_id, JobState.PAUSED):
-        return False
-    await tx.execute(_HOLD, now_ms, job_id, PushState.PENDING)
-    return True
+    return await tx.execute(_SET_STATE, JobState.RUNNING, 0, sdkappid, job_id, JobState.PAUSED) == 1
 
 
 async def end_job(tx: Tx, sdkappid: int, job_id: int, was: int, state: JobState, now_ms: int) -> bool:

@@ -17,6 +17,8 @@ from homing.model.push import PushState
 from homing.model.receive_options import Screening
 
 from .engine import Bulk, Query, Row, Tx
+from .push_bundles import release_nodes
+from .push_jobs import let_go_nodes
 from .screening import Key, load_screens
 
 _CLAIM_SQL = (
@@ -285,6 +287,8 @@ async def release_lost(tx: Tx, owner: int, now_ms: int) -> list[int]:
     """
     lost = [row[0] for row in await tx.fetch(_LOST_NODES, now_ms, owner >> 32)]
     await tx.bulk(_RELEASE_NODES, [(node_id,) for node_id in lost], PushState.PENDING, now_ms, PushState.CLAIMED)
+    await release_nodes(tx, lost, now_ms)
+    await let_go_nodes(tx, lost)
     return lost
 
 
