@@ -10,7 +10,7 @@ Figures = dict[str, Any]
 _WORDS = {
     "per_s": "per second",
     "cpu_s_per_1000": "CPU seconds for 1,000",
-    "ceiling_per_s": "ceiling: the bare transport, per second",
+    "ceiling_per_s": "ceiling, per second",
     "ceiling_cpu_s_per_1000": "ceiling: CPU seconds for 1,000",
     "ratio_to_ceiling": "ratio to the ceiling",
     "cpu_ratio_to_ceiling": "ratio to the ceiling, by CPU time",

@@ -49,6 +49,7 @@ class MockVendor:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.name = "built in"
         self.port = 0
         self._tls: dict[str, int] = {}
         self._process: asyncio.subprocess.Process | None = None

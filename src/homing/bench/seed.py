@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
@@ -63,7 +64,20 @@ def user_sig(user_id: str) -> str:
     return sign(APP, user_id, SECRET_KEY, int(time.time()), 86_400)
 
 
-def certificate_values(vendor: MockVendor, channel: str, base_url: str = "") -> dict[str, str | bytes]:
+class Vendor(Protocol):
+    """Where a certificate's requests go."""
+
+    @property
+    def ca_file(self) -> str:
+        """The authority that signed its certificate."""
+        ...
+
+    def url(self, channel: str = "") -> str:
+        """Where a channel is served; without a channel, where log-ins are."""
+        ...
+
+
+def certificate_values(vendor: Vendor, channel: str, base_url: str = "") -> dict[str, str | bytes]:
     """Fields of a certificate of this channel with throw-away credentials, served by the mock vendor."""
     url = base_url or vendor.url(channel)
     values: dict[str, str | bytes] = {"base_url": url, "ca_file": vendor.ca_file, **_CREDENTIALS[channel]()}
@@ -72,9 +86,9 @@ def certificate_values(vendor: MockVendor, channel: str, base_url: str = "") -> 
     return values
 
 
-def certificate(vendor: MockVendor, channel: str) -> Certificate:
+def certificate(vendor: Vendor, channel: str, base_url: str = "") -> Certificate:
     """The same as a certificate that needs no store. Raises ``RuntimeError`` when the fields no longer fit the channel."""
-    built = fields.build(CHANNELS[channel], certificate_values(vendor, channel))
+    built = fields.build(CHANNELS[channel], certificate_values(vendor, channel, base_url))
     if isinstance(built, list):
         raise RuntimeError(f"the benchmark's certificate is refused: {built[0].sentence}")
     return Certificate(APP, BUSINESS_ID, channel, "bench", *built)

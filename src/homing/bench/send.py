@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,10 +23,14 @@ from homing.transport.client import HttpTransport
 from homing.transport.easy import Answer
 
 from .figures import Figures, against, rated
+from .nginx_mock import SLOW_MS, NginxVendor, echo_module
+from .peers import GoPeer, h2load
 from .processes import SERVER_CORE, MockVendor, pin
 from .seed import APP, certificate, token_of
 
 WARM_UP = 200
+CHANNELS_MEASURED = ("fcm", "apns", "huawei", "xiaomi")
+_JSON_CHANNELS = frozenset({"fcm", "apns"})  # what the Go peer sends
 
 
 class SendStage:
@@ -96,27 +101,68 @@ class SendStage:
         return self._channel.interpret(request, answer, self._clock.now_ms())[0]
 
 
-async def bench_send(folder: Path, *, channel: str = "fcm", count: int = 20_000, in_flight: int = 100) -> Figures:
-    """Messages a second through channel and transport, and how the bare transport does in the same run."""
-    vendor = MockVendor(folder)
+async def bench_send(
+    folder: Path, *, channel: str = "fcm", count: int = 20_000, in_flight: int = 100, slow_in_flight: int = 500
+) -> Figures:
+    """Messages a second through channel and transport, with the vendor answering at once and (where nginx is the mock) after 50 ms.
+
+    ``channel`` "all": one after the other, and the figures of the first on top.
+    """
+    vendor: MockVendor | NginxVendor = NginxVendor(folder) if echo_module() else MockVendor(folder)
     await vendor.start()
     pin(SERVER_CORE)
-    transport = HttpTransport()
+    go = GoPeer(folder)
+    bench = _Comparison(folder, vendor, go if await go.build() else None)
+    names = CHANNELS_MEASURED if channel == "all" else (channel,)
     try:
-        bound = certificate(vendor, channel)
-        stage = SendStage(transport, CHANNELS[channel], bound, await _grant(transport, CHANNELS[channel], bound))
-        prepared = stage.request()
-        await drive(transport, prepared, WARM_UP, in_flight, pool="send")
-        # Before and after: other programs come and go, and the better of the two is the ceiling.
-        before = await measured(drive(transport, prepared, count, in_flight, pool="send"), count)
-        figures = await measured(stage.run(count, in_flight), count)
-        after = await measured(drive(transport, prepared, count, in_flight, pool="send"), count)
-        ceiling = max(before, after, key=lambda found: found["per_s"])
+        found = {name: await bench.of(name, count, in_flight, slow_in_flight) for name in names}
     finally:
-        await transport.aclose()
         await vendor.stop()
-    about = {"bench": "send", "channel": channel, "messages": count, "in_flight": in_flight}
-    return {**about, **against(figures, ceiling)}
+    others = {name: figures for name, figures in found.items() if name != names[0]}
+    return {"bench": "send", "channel": names[0], "messages": count, **bench.about(), **found[names[0]], **others}
+
+
+class _Comparison:
+    """The send stage beside h2load, Go's client and the bare transport, on one mock vendor."""
+
+    def __init__(self, folder: Path, vendor: MockVendor | NginxVendor, go: GoPeer | None) -> None:
+        self._folder = folder
+        self._vendor = vendor
+        self._go = go
+
+    def about(self) -> Figures:
+        """What was measured against."""
+        ceiling = "h2load" if shutil.which("h2load") else "bare transport: h2load is not installed, and this is a lower ceiling"
+        return {"mock": self._vendor.name, "ceiling": ceiling}
+
+    async def of(self, name: str, count: int, in_flight: int, slow_in_flight: int) -> Figures:
+        """The figures of one channel."""
+        figures = {"in_flight": in_flight, **await self._once(name, count, in_flight, slow=False)}
+        if isinstance(self._vendor, NginxVendor):
+            slow = await self._once(name, count, slow_in_flight, slow=True)
+            figures[f"after_{SLOW_MS}_ms"] = {"in_flight": slow_in_flight, **slow}
+        return figures
+
+    async def _once(self, name: str, count: int, in_flight: int, *, slow: bool) -> Figures:
+        channel, vendor = CHANNELS[name], self._vendor
+        url = vendor.url(name, slow=True) if isinstance(vendor, NginxVendor) and slow else vendor.url(name)
+        transport = HttpTransport()
+        try:
+            bound = certificate(vendor, name, url)
+            stage = SendStage(transport, channel, bound, await _grant(transport, channel, bound))
+            prepared = stage.request()
+            await drive(transport, prepared, WARM_UP + 4 * in_flight, in_flight, pool="send")
+            bare = await measured(drive(transport, prepared, count, in_flight, pool="send"), count)
+            figures = await measured(stage.run(count, in_flight), count)
+        finally:
+            await transport.aclose()
+        top = await h2load(prepared, prepared.url, count, in_flight, self._folder)
+        beside = {f"transport_{key}": value for key, value in bare.items()}
+        if self._go is not None and name in _JSON_CHANNELS:
+            go = await self._go.run(prepared, vendor.ca_file, count, in_flight)
+            beside |= {f"go_{key}": value for key, value in go.items()}
+            beside["cpu_ratio_to_go"] = round(figures["cpu_s_per_1000"] / go["cpu_s_per_1000"], 3)
+        return {**against(figures, top or bare), **beside}
 
 
 async def bare_transport(vendor: MockVendor, channel: str, count: int, in_flight: int = 100) -> Figures:

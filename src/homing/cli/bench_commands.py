@@ -39,8 +39,13 @@ def _database(parser: argparse.ArgumentParser) -> None:
 
 
 def _send_options(parser: argparse.ArgumentParser) -> None:
-    _channel(parser, "fcm")
-    _numbers(parser, count=(20_000, "messages"), in_flight=(100, "requests under way"))
+    parser.add_argument("--channel", choices=(*CHANNELS, "all"), default="fcm", help="the vendor's protocol, or all; default fcm")
+    _numbers(
+        parser,
+        count=(20_000, "messages"),
+        in_flight=(100, "requests under way"),
+        slow_in_flight=(500, "requests under way where the vendor takes 50 ms"),
+    )
 
 
 def _server_options(parser: argparse.ArgumentParser) -> None:
