@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hpack
 import pytest
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.huffman_table import decode_huffman as library_decode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.transport.header_blocks import AnswerHeaders, BadBlock, RequestHeaders, literal
+from homing.transport.huffman import decode_huffman
 
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=300)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=150)
@@ -59,3 +63,22 @@ def test_nonsense_is_told_and_never_breaks(block: bytes) -> None:
 def test_what_makes_no_sense_is_a_bad_block(block: bytes) -> None:
     with pytest.raises(BadBlock):
         AnswerHeaders().read(block)
+
+
+@given(text=st.binary(max_size=300))
+def test_huffman_texts_are_read_as_the_library_reads_them(text: bytes) -> None:
+    encoder = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
+    assert decode_huffman(encoder.encode(text)) == text
+
+
+@given(data=st.binary(max_size=40))
+def test_broken_huffman_texts_are_refused_as_the_library_refuses_them(data: bytes) -> None:
+    try:
+        expected: bytes | None = library_decode(data)
+    except hpack.HPACKDecodingError:
+        expected = None
+    try:
+        found: bytes | None = decode_huffman(data)
+    except ValueError:
+        found = None
+    assert found == expected

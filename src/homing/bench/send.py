@@ -59,7 +59,9 @@ class SendStage:
     def request(self) -> VendorRequest:
         """One more message, rendered."""
         now_ms = self._clock.now_ms()
-        target = Target(self._ids.next(), token_of(self._left_to_start % 1000))
+        number = self._left_to_start % 1000
+        token = f"{number:064x}" if self._channel.name == "apns" else token_of(number)
+        target = Target(self._ids.next(), token)
         return self._channel.render(self._notification(now_ms), [target], self._certificate, self._grant, now_ms)[0]
 
     def _notification(self, now_ms: int) -> Notification:

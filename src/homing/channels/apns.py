@@ -147,7 +147,10 @@ class ApnsChannel:
     def interpret(self, request: VendorRequest, response: VendorResponse, now_ms: int) -> list[Outcome]:
         """The table of section 4, by reason, else by status."""
         if response.status == 200:
-            outcome = Outcome(OutcomeKind.ACCEPTED, "200", vendor_message_id=response.headers.get("apns-id", "")[:256])
+            # Apple repeats the id that it was given (section 3.1), and ours is the last header of each request.
+            given = request.headers[-1] if request.headers else ("", "")
+            identity = given[1] if given[0] == "apns-id" else response.headers.get("apns-id", "")[:256]
+            outcome = Outcome(OutcomeKind.ACCEPTED, "200", vendor_message_id=identity)
         else:
             outcome = refused(response)
         return [outcome] * len(request.targets)

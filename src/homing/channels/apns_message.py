@@ -17,7 +17,7 @@ from homing.model.notification import Notification, Target
 PAYLOAD_LIMIT_BYTES: Final = 4096
 MAX_TTL_SECONDS: Final = 30 * 86_400
 _COLLAPSE_ID_LIMIT_BYTES: Final = 64
-_ID_NAMESPACE: Final = uuid.UUID("6f1d2a54-3c0b-5d3e-9f57-0a8a5d1e77c2")
+_ID_NAMESPACE: Final = uuid.UUID("6f1d2a54-3c0b-5d3e-9f57-0a8a5d1e77c2").bytes
 _INTERRUPTION_LEVELS: Final = frozenset({"passive", "active", "time-sensitive", "critical"})
 # The constants of the original product's client SDKs, by their names and by their values.
 _NO_SOUND: Final = frozenset({"kIOSOfflinePushNoSound", "IOS_OFFLINE_PUSH_NO_SOUND", "push.no_sound"})
@@ -27,7 +27,9 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def apns_id(push_id: int) -> str:
     """The UUID of a push in Apple's records, the same for every attempt."""
-    return str(uuid.uuid5(_ID_NAMESPACE, str(push_id)))
+    digest = hashlib.sha1(_ID_NAMESPACE + b"%d" % push_id, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 import msgspec
 
@@ -69,7 +70,7 @@ class VendorResponse(msgspec.Struct, frozen=True):
     """A vendor's answer. Header names are lower case."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 

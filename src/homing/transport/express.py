@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Requests under way in the pool from which a connection of our own is worth opening.
 WORTH_WHILE = 4
 #: Streams on a connection from which another one is opened, where several are allowed.
-CROWDED = 100
+CROWDED = 250
 MAX_CONNECTIONS = 8
 _SWEEP_SECONDS = 0.5
 _PATIENCE_SECONDS = 30.0  # after a connection that could not be made

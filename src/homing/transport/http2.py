@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from homing.model.outcome import FailureKind, TransportFailure, VendorRequest, VendorResponse
@@ -53,7 +53,7 @@ class Stream:
         self.started = started
         self.deadline = started + request.timeout_seconds
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = {}
         self.body: list[bytes] = []
         self.size = 0
 
