@@ -63,7 +63,7 @@ def _fanout_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _sockets_options(parser: argparse.ArgumentParser) -> None:
-    _numbers(parser, count=(1000, "devices"), hold_seconds=(5, "how long they idle"))
+    _numbers(parser, count=(10_000, "devices"), hold_seconds=(10, "how long they idle"))
     _database(parser)
 
 

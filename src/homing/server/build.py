@@ -42,6 +42,7 @@ async def build(node: Running) -> AsyncIterator[Front]:
             routes += receipt_routes(hub)
         if "gateway" in roles:
             gateway = Gateway(hub)
+            node.counters.open_sockets = gateway.__len__
             await gateway.start()
             stack.push_async_callback(gateway.close)
             socket = DeviceSocket(hub, gateway)

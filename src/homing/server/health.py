@@ -33,6 +33,7 @@ class HubCollector(Collector):
         counters = self._counters
         yield CounterMetricFamily("homing_messages_accepted", "Messages stored and answered OK", counters.messages)
         yield CounterMetricFamily("homing_accept_commits", "Transactions that stored messages", counters.commits)
+        yield GaugeMetricFamily("homing_open_sockets", "Devices with an open WebSocket on this node", counters.open_sockets())
         decisions = CounterMetricFamily("homing_decisions", "Decisions per device, by reason", labels=["reason"])
         for reason, n in sorted(counters.decisions.items()):
             decisions.add_metric([reason], n)

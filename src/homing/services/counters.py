@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from homing.model.certificates import Certificate
 from homing.model.outcome import Outcome
@@ -19,6 +19,7 @@ class Counters:
         self.commits = 0
         self.decisions: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.open_sockets: Callable[[], int] = int  # how many devices hold one here now
 
     def stored(self, items: Sequence[Stored]) -> None:
         """A batch of messages became durable."""
