@@ -15,6 +15,8 @@ class MessageDelivery(msgspec.Struct, frozen=True, tag="message"):
     message: Message
     sender_nick: str = ""
     sender_face_url: str = ""
+    at: tuple[str, ...] = ()  # accounts that are mentioned, in a group
+    at_all: bool = False
 
 
 class RevokedDelivery(msgspec.Struct, frozen=True, tag="revoked"):

@@ -217,6 +217,9 @@ class GroupFanOut:
                 member = members[user_id]
                 found = screens.get((*key, said.message.conversation_id, said.message.from_account))
                 _plan_member(plan, stored, said, member, member_screening(member.receive_option, found), now_ms, live=group.live)
+        if said.details.at or said.details.at_all:
+            at, at_all = said.details.at, said.details.at_all
+            stored.deliveries = [msgspec.structs.replace(delivery, at=at, at_all=at_all) for delivery in stored.deliveries]
         await save_batch(tx, (), (), plan.account_rows())
         await insert_pushes(tx, plan.push_rows)
 

@@ -23,6 +23,9 @@ from homing.server.device.socket import DeviceSocket
 from homing.services.accounts import Accounts
 from homing.services.delivery import Delivery
 from homing.services.do_not_disturb import DoNotDisturb
+from homing.services.group_fan_out import GroupFanOut
+from homing.services.group_messaging import GroupMessaging
+from homing.services.groups import Groups
 from homing.services.history import History
 from homing.services.hub import Hub
 from homing.services.messaging import Messaging
@@ -89,6 +92,9 @@ class Outgoing:
 
     def room(self, lane: Any) -> bool:
         return False
+
+    def hand_on(self, stored: Sequence[Any]) -> None:
+        self.hand_over(stored)
 
     def hand_over(self, stored: Sequence[Any]) -> None:
         if self.lose:
@@ -329,6 +335,7 @@ async def world(database: Database, clock: Any, ids: Ids) -> AsyncIterator[World
     messaging = Messaging(database=database, ids=ids, owner=NODE, clock=clock, outgoing=outgoing)
     delivery = Delivery(database=database, clock=clock)
     receipts = Receipts(database=database, clock=clock, ids=ids, certificates=certificates)
+    group_fan_out = GroupFanOut(database=database, clock=clock, ids=ids, owner=NODE, apps=cast(Any, apps), outgoing=outgoing)
     hub = SimpleNamespace(
         clock=clock,
         ids=ids,
@@ -354,11 +361,15 @@ async def world(database: Database, clock: Any, ids: Ids) -> AsyncIterator[World
         relations=Relations(database, clock),
         delivery=delivery,
         receipts=receipts,
+        groups=Groups(database, clock, ids, bus),
+        group_messaging=GroupMessaging(database=database, clock=clock, ids=ids, bus=bus, fan_out=group_fan_out),
+        group_fan_out=group_fan_out,
     )
     await database.write(lambda tx: insert_accounts(tx, APP, [("alice", "Alice", ""), ("bob", "Bob", "")], clock.now_ms()))
     await database.write(lambda tx: tx.execute(_CERTIFICATE, APP, BUSINESS, b"", "path"))
     made = World(cast(Hub, hub), apps, outgoing, clock)
     yield made
+    await group_fan_out.stop()
     for socket in made.sockets:
         if not socket.task.done():
             await socket.hang_up()

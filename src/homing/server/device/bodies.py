@@ -89,6 +89,8 @@ class SendBody(msgspec.Struct):
     exclude_from_unread: bool = False
     exclude_from_last_message: bool = False
     lifetime_seconds: int = MAX_LIFETIME_SECONDS
+    at: tuple[str, ...] = ()  # accounts that are mentioned, in a group
+    at_all: bool = False
 
 
 class MessagesBody(msgspec.Struct):
@@ -108,17 +110,21 @@ class PushEventBody(msgspec.Struct):
 
 
 class ReadBody(msgspec.Struct):
-    """A conversation was read, up to a unix second."""
+    """A conversation was read, up to a unix second; or a group (``to_group``), up to one of its numbers."""
 
-    peer: str
+    peer: str = ""
     read_at: int | None = None
+    to_group: str = ""
+    seq: int | None = None
 
 
 class RecallBody(msgspec.Struct):
-    """A message that shall be taken back."""
+    """A message that shall be taken back: by its key, or in a group by its number there."""
 
-    to_user: str
-    msg_key: str
+    to_user: str = ""
+    msg_key: str = ""
+    to_group: str = ""
+    seq: int | None = None
 
 
 class AckBody(msgspec.Struct):

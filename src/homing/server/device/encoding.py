@@ -37,6 +37,9 @@ class MessageBody(msgspec.Struct, omit_defaults=True):
     exclude_from_unread: bool = False
     exclude_from_last_message: bool = False
     revoked: bool = False
+    to_group: str = ""
+    at: tuple[str, ...] = ()
+    at_all: bool = False
 
 
 class Frame(msgspec.Struct):
@@ -77,6 +80,15 @@ def message_body(message: Message, user_id: str, nick: str = "", face_url: str =
         exclude_from_last_message=bool(flags & MessageFlags.NO_LAST_MSG),
         revoked=message.revoked,
     )
+
+
+def group_message_body(
+    message: Message, user_id: str, nick: str, face_url: str, at: tuple[str, ...] = (), *, at_all: bool = False
+) -> MessageBody:
+    """The message of a group as ``user_id``'s devices see it."""
+    body = message_body(message, user_id, nick, face_url)
+    body.to_group, body.at, body.at_all = message.group_id, at, at_all
+    return body
 
 
 def frame(op: str, body: Any) -> str:

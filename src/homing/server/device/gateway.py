@@ -7,6 +7,7 @@ import contextlib
 import heapq
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from homing.model.delivery import Delivery, GroupNotice, MessageDelivery, ReadDelivery, RevokedDelivery, SessionEnded
 from homing.model.devices import SessionState
@@ -19,7 +20,7 @@ from homing.store.history import place_of
 from .closing import EXPIRED, GOING_AWAY, INTERNAL_ERROR, REPLACED, SESSION_OVER, SILENT, SLOW_CONSUMER, TRY_LATER, Closing, closing_of
 from .connection import Connection
 from .cursors import cursor_of
-from .encoding import frame, message_body
+from .encoding import MessageBody, frame, group_message_body, message_body
 from .limits import LIMITS, DeviceLimits
 
 TICK_SECONDS = 1.0
@@ -163,18 +164,23 @@ class Gateway:
 
     def _encoded(self, delivery: MessageDelivery, user_id: str) -> str:
         message_id, user, text = self._last
-        if message_id != delivery.message.message_id or user != user_id:
-            body = message_body(delivery.message, user_id, delivery.sender_nick, delivery.sender_face_url)
-            text = frame("message", body)
-            self._last = (delivery.message.message_id, user_id, text)
+        message = delivery.message
+        if message.group_id and message.from_account != user_id:
+            user_id = ""  # all other members see the same
+        if message_id != message.message_id or user != user_id:
+            text = frame("message", _body(delivery, user_id))
+            self._last = (message.message_id, user_id, text)
         return text
 
     def _deliver_event(self, connection: Connection, delivery: RevokedDelivery | ReadDelivery | GroupNotice | SessionEnded) -> None:
         if isinstance(delivery, SessionEnded):
             self._end(connection, delivery.reason, closing_of(delivery.reason))
         elif isinstance(delivery, RevokedDelivery):
-            body = {"msg_id": delivery.msg_id, "msg_key": delivery.msg_key}
-            connection.push(frame("revoked", body | {"from_user": delivery.from_account, "to_user": delivery.to_account}))
+            body: dict[str, Any] = {"msg_id": delivery.msg_id, "msg_key": delivery.msg_key}
+            body |= {"from_user": delivery.from_account, "to_user": delivery.to_account}
+            if delivery.group_id:
+                body |= {"to_group": delivery.group_id, "seq": delivery.seq}
+            connection.push(frame("revoked", body))
         elif isinstance(delivery, GroupNotice):
             notice = {"to_group": delivery.group_id, "name": delivery.group_name, "event": delivery.event, "content": delivery.content}
             connection.push(frame("group", notice))
@@ -296,6 +302,13 @@ class Gateway:
                 # The word that its session ended was lost on the way.
                 self._end(connection, SessionState.LOGGED_OUT.value, SESSION_OVER)
         await self._presence.flush()
+
+
+def _body(delivery: MessageDelivery, user_id: str) -> MessageBody:
+    message, nick, face_url = delivery.message, delivery.sender_nick, delivery.sender_face_url
+    if message.group_id:
+        return group_message_body(message, user_id, nick, face_url, delivery.at, at_all=delivery.at_all)
+    return message_body(message, user_id, nick, face_url)
 
 
 def _comes_by_socket(message: Message, user_id: str) -> bool:

@@ -34,6 +34,7 @@ from homing.services.sessions import Login, LoginRequest
 from homing.store.history import place_of
 
 from . import bodies, disturb
+from . import group_operations as groups
 from .cursors import cursor_of, place_of_cursor
 from .encoding import message_body
 
@@ -60,6 +61,7 @@ class Operation(msgspec.Struct, frozen=True):
     decoder: BodyDecoder[Any]
     run: Callable[[Caller, Any], Awaitable[Any]]
     cost: float = 1.0
+    texts: bool = False  # ``after`` is a text although it may look like a number
 
 
 async def log_in(hub: Hub, body: bodies.LoginBody) -> Login:
@@ -114,7 +116,11 @@ async def logout(caller: Caller, _: bodies.EmptyBody) -> dict[str, Any]:
 
 
 async def send(caller: Caller, body: bodies.SendBody) -> dict[str, Any]:
-    """Send a message."""
+    """Send a message, to an account or to a group."""
+    if body.to_group:
+        _check(body)
+        said = await caller.hub.group_messaging.send(caller.app, groups.group_draft(caller, body, _flags(body)))
+        return {"msg_id": said.msg_id, "msg_key": said.msg_key, "seq": said.seq, "timestamp": said.timestamp}
     draft = _draft(caller.device, body)
     accepted = await caller.hub.messaging.send(caller.app, draft)
     if caller.on_sent is not None:
@@ -158,6 +164,10 @@ async def push_events(caller: Caller, body: bodies.PushEventBody) -> dict[str, A
 async def read(caller: Caller, body: bodies.ReadBody) -> dict[str, Any]:
     """Mark a conversation as read."""
     device = caller.device
+    if body.to_group:
+        return await groups.read_group(caller, body)
+    if not body.peer:
+        raise Refused(BAD_PARAMETER, "$.peer: it is missing")
     if not is_user_id(body.peer):
         raise Refused(MSG_RECEIVER_UNKNOWN)
     read_at = body.read_at if body.read_at else None
@@ -168,6 +178,10 @@ async def read(caller: Caller, body: bodies.ReadBody) -> dict[str, Any]:
 async def recall(caller: Caller, body: bodies.RecallBody) -> dict[str, Any]:
     """Take a message back."""
     device = caller.device
+    if body.to_group:
+        return await groups.recall_in_group(caller, body)
+    if not body.to_user or not body.msg_key:
+        raise Refused(BAD_PARAMETER, f"$.{'msg_key' if body.to_user else 'to_user'}: it is missing")
     if not is_user_id(body.to_user):
         raise Refused(MSG_NOT_FOUND)
     await caller.hub.history.revoke(caller.app, device.user_id, body.to_user, msg_key=body.msg_key, by_admin=False, by_device=device)
@@ -228,6 +242,12 @@ OPERATIONS: dict[str, Operation] = {
     "quiet-hours": Operation(bodies.decoder(bodies.EmptyBody), disturb.quiet_hours),
     "ack": Operation(bodies.decoder(bodies.AckBody), ack, cost=0.05),
     "session": Operation(bodies.decoder(bodies.EmptyBody), session),
+    "groups": Operation(bodies.decoder(groups.GroupsBody), groups.groups),
+    "group-messages": Operation(bodies.decoder(groups.GroupMessagesBody), groups.group_messages),
+    "group-members": Operation(bodies.decoder(groups.GroupMembersBody), groups.group_members, texts=True),
+    "group-join": Operation(bodies.decoder(groups.GroupBody), groups.group_join),
+    "group-quit": Operation(bodies.decoder(groups.GroupBody), groups.group_quit),
+    "group-option": Operation(bodies.decoder(groups.GroupOptionBody), groups.group_option),
     "ping": Operation(bodies.decoder(bodies.EmptyBody), ping, cost=0.2),
     "pong": Operation(bodies.decoder(bodies.EmptyBody), ping, cost=0.2),
 }
@@ -235,6 +255,21 @@ OPERATIONS: dict[str, Operation] = {
 
 def _draft(device: Device, body: bodies.SendBody) -> Draft:
     _check(body)
+    return Draft(
+        from_account=device.user_id,
+        to_account=body.to_user,
+        elements=body.elements,
+        random=secrets.randbits(32) if body.random is None else body.random,
+        seq=_seq(device, body),
+        flags=_flags(body),
+        lifetime_seconds=min(body.lifetime_seconds, MAX_LIFETIME_SECONDS),
+        push_info=body.offline_push_info,
+        cloud_custom_data=body.cloud_custom_data,
+        sender_device_id=device.device_id,
+    )
+
+
+def _flags(body: bodies.SendBody) -> MessageFlags:
     flags = MessageFlags.FROM_DEVICE | MessageFlags.HONOUR_MUTE
     if body.online_only or body.lifetime_seconds == 0:
         flags |= MessageFlags.ONLINE_ONLY
@@ -246,18 +281,7 @@ def _draft(device: Device, body: bodies.SendBody) -> Draft:
         flags |= MessageFlags.NO_LAST_MSG
     if body.seq is not None:
         flags |= MessageFlags.CALLER_SEQ
-    return Draft(
-        from_account=device.user_id,
-        to_account=body.to_user,
-        elements=body.elements,
-        random=secrets.randbits(32) if body.random is None else body.random,
-        seq=_seq(device, body),
-        flags=flags,
-        lifetime_seconds=min(body.lifetime_seconds, MAX_LIFETIME_SECONDS),
-        push_info=body.offline_push_info,
-        cloud_custom_data=body.cloud_custom_data,
-        sender_device_id=device.device_id,
-    )
+    return flags
 
 
 def _seq(device: Device, body: bodies.SendBody) -> int | None:
@@ -268,12 +292,13 @@ def _seq(device: Device, body: bodies.SendBody) -> int | None:
 
 
 def _check(body: bodies.SendBody) -> None:
-    if body.to_group:
-        raise Refused(BAD_PARAMETER, "$.to_group: this server has no groups", cure="Pass to_user")
-    if not body.to_user:
-        raise Refused(MSG_BAD_RECEIVER, "$.to_user: it is missing", cure="Pass to_user")
-    if not is_user_id(body.to_user):
-        raise Refused(MSG_RECEIVER_UNKNOWN)
+    if not body.to_group:
+        if not body.to_user:
+            raise Refused(MSG_BAD_RECEIVER, "$.to_user: it is missing", cure="Pass to_user or to_group")
+        if not is_user_id(body.to_user):
+            raise Refused(MSG_RECEIVER_UNKNOWN)
+    elif body.to_user:
+        raise Refused(BAD_PARAMETER, "$.to_user: it stands beside to_group", cure="Pass one of the two")
     check_elements(body.elements)
     if body.random is not None and not 0 <= body.random <= UINT32_MAX:
         raise Refused(MSG_BAD_RANDOM, "$.random")

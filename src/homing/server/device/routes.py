@@ -37,9 +37,15 @@ CALLS = (
     ("receive-options", "PUT", "set-receive-options"),
     ("receive-options", "POST", "receive-options"),
     ("quiet-hours", "PUT", "set-quiet-hours"),
+    ("groups/join", "POST", "group-join"),
+    ("groups/quit", "POST", "group-quit"),
+    ("groups/option", "PUT", "group-option"),
 )
 #: What is only read, and asks nothing.
 READS = ("session", "quiet-hours")
+#: What is only read, and whose body is the query string: path below the prefix, operation.
+QUERIES = (("groups", "groups"), ("groups/messages", "group-messages"), ("groups/members", "group-members"))
+_NUMBERS = frozenset({"limit", "offset", "after"})
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _LOGIN = decoder(LoginBody)
@@ -54,6 +60,7 @@ def device_routes(hub: Hub, limits: DeviceLimits = LIMITS) -> list[Route]:
         routes.append(Route(PREFIX + path, calls.endpoint(calls.operation(OPERATIONS[name])), methods=[method]))
     routes.append(Route(PREFIX + "messages", calls.endpoint(calls.missed), methods=["GET"]))
     routes += [Route(PREFIX + name, calls.endpoint(calls.reading(OPERATIONS[name])), methods=["GET"]) for name in READS]
+    routes += [Route(PREFIX + path, calls.endpoint(calls.query(OPERATIONS[name])), methods=["GET"]) for path, name in QUERIES]
     return routes
 
 
@@ -76,6 +83,19 @@ class DeviceCalls:
         async def run(request: Request) -> Any:
             caller = await self._caller(request)
             return await operation.run(caller, operation.decoder.decode(await self._body(request) or b"{}"))
+
+        return run
+
+    def query(self, operation: Operation) -> Answer:
+        """A call whose body is the query string."""
+
+        async def run(request: Request) -> Any:
+            caller = await self._caller(request)
+            body: dict[str, Any] = {}
+            for name, value in request.query_params.items():
+                number = name in _NUMBERS and value.isascii() and value.isdigit() and len(value) < 19
+                body[name] = int(value) if number and not (name == "after" and operation.texts) else value
+            return await operation.run(caller, operation.decoder.decode(_encode(body)))
 
         return run
 
