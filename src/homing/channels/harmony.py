@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from homing.channels import harmony_answers, huawei_receipts
+from homing.channels import harmony_answers, huawei_receipts, push_kit
 from homing.channels.answers import ext_text
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
@@ -35,14 +35,8 @@ from homing.rules.intents import parse_intent_uri
 _HOST: Final = "https://push-api.cloud.huawei.com"
 _AUDIENCE: Final = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"  # fixed: the JWT is never exchanged there
 _GRANT_SECONDS: Final = 3600
-_BATCH: Final = 1000
 _TEST_BATCH: Final = 10
-_BODY_LIMIT_BYTES: Final = 4096  # tokens excluded
-_MAX_TTL_SECONDS: Final = 1_296_000  # 15 days
-_MAX_BADGE: Final = 99
-_MAX_TAG_BYTES: Final = 64
 _ALERT: Final = "0"
-_BLANK: Final = "新消息"  # title and body are required
 _TOKENS: Final = b'"target":{"token":['
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9+/=_\- ]{1,64}")
 _SOUND: Final = re.compile(r"[A-Za-z0-9_\-]{1,90}(\.[A-Za-z0-9]{1,5})?")
@@ -73,9 +67,7 @@ class HarmonyCredentials(CommonCredentials, frozen=True, kw_only=True):
             file=True,
         ),
     ]
-    callback_key: Annotated[
-        str, field("Receipt key", "回执密钥", "Signs receipts; configured in the console", "控制台回执配置中的密钥", secret=True)
-    ] = ""
+    callback_key: push_kit.CallbackKey = ""
 
 
 class HarmonyOptions(CommonOptions, frozen=True, kw_only=True):
@@ -104,8 +96,8 @@ class HarmonyOptions(CommonOptions, frozen=True, kw_only=True):
     test_message: Annotated[
         bool, field("Test messages", "测试消息", "1000 a day and project, ten devices a request, no caps", "每项目每日 1000 条，每次 10 台")
     ] = False
-    receipt_id: Annotated[str, field("Receipt ID", "回执 ID", "Which receipt configuration of the console", "控制台中的回执配置 ID")] = ""
-    callback_user: Annotated[str, field("Receipt user", "回执用户名", "As configured in the console", "控制台回执配置中的用户名")] = ""
+    receipt_id: push_kit.ReceiptId = ""
+    callback_user: push_kit.CallbackUser = ""
 
 
 class ServiceAccount(msgspec.Struct, frozen=True):
@@ -172,14 +164,14 @@ class HarmonyChannel:
     push_platform: int = 9  # the original product's number is not published; 9 is the first one that is free
     platforms: frozenset[str] = frozenset({"harmony"})
     capabilities: Capabilities = Capabilities(
-        batch_size=_BATCH,
+        batch_size=push_kit.BATCH,
         click_actions=("launcher", "page"),
         custom_sound=True,
         badge=True,
         classes=True,
         image=True,
-        payload_limit_bytes=_BODY_LIMIT_BYTES,
-        max_ttl_seconds=_MAX_TTL_SECONDS,
+        payload_limit_bytes=push_kit.BODY_LIMIT_BYTES,
+        max_ttl_seconds=push_kit.MAX_TTL_SECONDS,
         receipts=True,
         login_token_seconds=_GRANT_SECONDS,
         requests_per_second=6000,
@@ -222,7 +214,7 @@ class HarmonyChannel:
         token = grant.access_token if grant else ""
         headers = (("authorization", f"Bearer {token}"), ("content-type", "application/json"), ("push-type", _ALERT))
         secrets = (token,) if token else ()
-        size = _TEST_BATCH if options.test_message else _BATCH
+        size = _TEST_BATCH if options.test_message else push_kit.BATCH
         requests = []
         for start in range(0, len(targets), size):
             batch = tuple(targets[start : start + size])
@@ -264,10 +256,10 @@ class _Job(msgspec.Struct, frozen=True):
         notification = self.notification
         push_id = str(targets[0].push_id) if len(targets) == 1 else ""
         image = image_wish(notification.wishes.HarmonyInfo.Image)
-        content = Content(notification.title.strip() or _BLANK, notification.body.strip() or _BLANK, notification.ext, image)
+        content = push_kit.content_of(notification, image)
         encoded = self.encoded(content, push_id)
-        if len(encoded) > _BODY_LIMIT_BYTES:
-            content = fit(content, lambda smaller: len(self.encoded(smaller, push_id)), _BODY_LIMIT_BYTES)
+        if len(encoded) > push_kit.BODY_LIMIT_BYTES:
+            content = fit(content, lambda smaller: len(self.encoded(smaller, push_id)), push_kit.BODY_LIMIT_BYTES)
             encoded = self.encoded(content, push_id)
         tokens = _encode(list(dict.fromkeys(target.token for target in targets)))  # a duplicate is shown twice
         return b"{" + _TOKENS + tokens[1:] + encoded[len(_TOKENS) + 2 :]
@@ -292,18 +284,14 @@ class _Job(msgspec.Struct, frozen=True):
         if content.image:
             shown["image"] = content.image
         if notification.badge is not None and notification.wishes.HarmonyInfo.BadgeMode != 1:
-            shown["badge"] = {"setNum": min(max(notification.badge, 0), _MAX_BADGE)}
+            shown["badge"] = {"setNum": min(max(notification.badge, 0), push_kit.MAX_BADGE)}
         if sound := _sound(notification.wishes.AndroidInfo.Sound, options.sound):
             shown["sound"] = sound
         return shown
 
     def click(self, content: Content, push_id: str) -> dict[str, Any]:
         """``clickAction``: 0 the app's home, 1 a page; its data are an object that the app gets as parameters."""
-        data = {"ext": content.ext} if content.ext else {}
-        if content.ours:
-            data |= {"msg_id": self.notification.msg_id, "conv": self.notification.conversation_id}
-            if push_id:
-                data["push_id"] = push_id
+        data = push_kit.click_data(self.notification, content, push_id)
         click: dict[str, Any] = {"actionType": 1 if self.action or self.uri else 0}
         click |= {name: value for name, value in (("action", self.action), ("uri", self.uri)) if value}
         return click | {"data": data} if data else click
@@ -311,10 +299,9 @@ class _Job(msgspec.Struct, frozen=True):
     def push_options(self) -> dict[str, Any]:
         """``pushOptions``."""
         options = self.options
-        ttl = min(max(self.notification.ttl_seconds(self.now_ms), 1), _MAX_TTL_SECONDS)
+        ttl = min(max(self.notification.ttl_seconds(self.now_ms), 1), push_kit.MAX_TTL_SECONDS)
         values: dict[str, Any] = {"ttl": ttl, "collapseKey": options.collapse_key, "testMessage": options.test_message}
-        tag = f"m:{self.notification.msg_id}"
-        if len(tag.encode()) <= _MAX_TAG_BYTES:
+        if tag := push_kit.tag_of(self.notification):
             values["biTag"] = tag
         if options.receipt_id:
             values["receiptId"] = options.receipt_id

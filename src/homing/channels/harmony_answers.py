@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from homing.channels.answers import integer, json_object, one_line, retry_after, text
+from homing.channels import push_kit
+from homing.channels.answers import integer, json_object, one_line, text
+from homing.channels.push_kit import ALL_INVALID, PARTIAL
 from homing.model.notification import Target
 from homing.model.outcome import Evidence, Outcome, OutcomeKind, VendorRequest, VendorResponse
 
 ACCEPTED: Final = "80000000"
-PARTIAL: Final = "80100000"
-ALL_INVALID: Final = "80300007"
 AUTH_WRONG: Final = "80200001"
 #: A JWT refused within this time of its signing is not stale: the key, the project or the clock is wrong.
 FRESH_SECONDS: Final = 300
@@ -23,39 +23,28 @@ FRESH_SECONDS: Final = 300
 _REFUSED: Final = OutcomeKind.MESSAGE_REFUSED
 _CREDENTIALS: Final = OutcomeKind.CREDENTIALS_REFUSED
 # 80000000, 80100000, 80300007 (they speak of tokens) and 80200001 stand apart.
-BY_CODE: Final[dict[str, tuple[OutcomeKind, str]]] = {
-    "80100001": (_REFUSED, ""),
-    "80100003": (_REFUSED, ""),
-    "80100004": (_REFUSED, ""),
-    "80100013": (_REFUSED, ""),
-    "80100016": (_REFUSED, "the text contains what the vendor refuses"),
-    "80100022": (_REFUSED, "the picture was not checked by the vendor"),
-    "80200003": (OutcomeKind.AUTH_EXPIRED, ""),
-    "80200005": (OutcomeKind.AUTH_EXPIRED, ""),
-    "80200006": (_CREDENTIALS, "the token is disabled by a penalty"),
-    "80300002": (_CREDENTIALS, "the app may not push: is the push service on, and is it this project?"),
-    "80300008": (_REFUSED, ""),
-    "80300010": (_REFUSED, ""),
-    "80300011": (OutcomeKind.CLASS_REFUSED, ""),
-    "80300013": (_CREDENTIALS, "the receipt configuration: repair it in the console, or empty receipt_id"),
-    "80300029": (OutcomeKind.QUOTA_APP, "the day's test messages are used up: set test_message=false"),
-    "80300030": (_REFUSED, "more than ten devices in a test message"),
-    "80300036": (_CREDENTIALS, "the JWT is valid for more than a day"),
-    "80300037": (_CREDENTIALS, "the app is under a penalty: see the console"),
-    "80600003": (OutcomeKind.VENDOR_DOWN, ""),
-    "81000001": (OutcomeKind.VENDOR_DOWN, ""),
+BY_CODE: Final = {
+    **push_kit.CODES,
+    "80100022": _REFUSED,
+    "80200006": _CREDENTIALS,
+    "80300029": OutcomeKind.QUOTA_APP,
+    "80300030": _REFUSED,
+    "80300036": _CREDENTIALS,
+    "80300037": _CREDENTIALS,
+}
+_CURES: Final = {
+    "80100016": "the text contains what the vendor refuses",
+    "80100022": "the picture was not checked by the vendor",
+    "80200006": "the token is disabled by a penalty",
+    "80300002": "the app may not push: is the push service on, and is it this project?",
+    "80300013": "the receipt configuration: repair it in the console, or empty receipt_id",
+    "80300029": "the day's test messages are used up: set test_message=false",
+    "80300030": "more than ten devices in a test message",
+    "80300036": "the JWT is valid for more than a day",
+    "80300037": "the app is under a penalty: see the console",
 }
 #: What to leave out before the message is sent again (section 5, codes).
 _REPAIRS: Final = {"80100022": ("payload", "notification", "image"), "80300013": ("pushOptions", "receiptId")}
-_BY_STATUS: Final[dict[int, OutcomeKind]] = {
-    400: _REFUSED,
-    401: OutcomeKind.AUTH_EXPIRED,
-    403: _CREDENTIALS,
-    404: _CREDENTIALS,
-    413: _REFUSED,
-    429: OutcomeKind.THROTTLED,
-    503: OutcomeKind.THROTTLED,  # flow control
-}
 _CLASS: Final = OutcomeKind.CLASS_REFUSED
 #: Why a token was refused. A token of another family or project is doubted, not condemned: a whole certificate may be wrong.
 BY_REASON: Final[dict[str, tuple[OutcomeKind, Evidence, str]]] = {
@@ -141,18 +130,12 @@ def _of_reason(code: str, reason: str) -> Outcome:
 
 
 def _refused(code: str, words: str, request: VendorRequest, response: VendorResponse, now_ms: int) -> Outcome:
-    kind, cure = BY_CODE.get(code, (None, ""))
+    codes, cure = BY_CODE, _CURES.get(code, "")
     if code == AUTH_WRONG:
         fresh = _jwt_age_seconds(request, now_ms) < FRESH_SECONDS
-        kind = _CREDENTIALS if fresh else OutcomeKind.AUTH_EXPIRED
+        codes = {code: _CREDENTIALS if fresh else OutcomeKind.AUTH_EXPIRED}
         cure = "compare the service account with the project, and check this machine's clock" if fresh else ""
-    if kind is None:
-        kind = _BY_STATUS.get(response.status)
-    if kind is None:
-        kind = OutcomeKind.VENDOR_DOWN if response.status >= 500 else OutcomeKind.UNKNOWN
-    wait = retry_after(response.headers, now_ms) if kind in {OutcomeKind.THROTTLED, OutcomeKind.VENDOR_DOWN} else None
-    detail = one_line("; ".join(part for part in (words, cure) if part))
-    return Outcome(kind, code or str(response.status), detail, retry_after_seconds=wait)
+    return push_kit.refusal(code, "; ".join(part for part in (words, cure) if part), response, now_ms, codes)
 
 
 def _jwt_age_seconds(request: VendorRequest, now_ms: int) -> int:

@@ -5,34 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 
-from homing.channels import honor_receipts
+from homing.channels import honor_receipts, push_kit
 from homing.channels.answers import ext_text, integer, json_object, one_line, retry_after, text
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
-from homing.channels.clicks import opens_page, page_action, page_intent, page_problem
+from homing.channels.clicks import page_action, page_intent, page_problem
 from homing.channels.content import Content, cleaned, fit, image_wish
 from homing.channels.statics import Statics
 from homing.channels.urls import auth_endpoint, base
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, ReceiptAnswer, ReceiptRequest, VendorRequest, VendorResponse
-from homing.rules.intents import with_extras
 
 _HOST: Final = "https://push-api.cloud.honor.com"
 _TOKEN_PATH: Final = "/auth/token"
 _TOKEN_URL: Final = "https://iam.developer.honor.com" + _TOKEN_PATH
-_BATCH: Final = 1000
-_BODY_LIMIT_BYTES: Final = 4096  # tokens excluded
-_MAX_TTL_SECONDS: Final = 1_296_000  # 15 days
-_MAX_BADGE: Final = 99
-_MAX_TAG_BYTES: Final = 64
 _BEFORE_TOKENS: Final = b'{"token":'
 _IMPORTANCES: Final = frozenset({"NORMAL", "LOW"})
-_BLANK: Final = "新消息"  # title and text are both needed
 
 
 class HonorCredentials(CommonCredentials, frozen=True, kw_only=True):
@@ -71,19 +64,14 @@ class HonorOptions(CommonOptions, frozen=True, kw_only=True):
             choices=("", "NORMAL", "LOW"),
         ),
     ] = ""
-    badge_class: Annotated[
-        str,
-        field(
-            "Badge class", "角标入口类", "Full name of the launcher activity; without it no badge", "应用入口 Activity 全类名；缺少则无角标"
-        ),
-    ] = ""
+    badge_class: push_kit.BadgeClass = ""
     target_user_type: Annotated[
         int, field("Test messages", "测试消息", "1: test message, 1000 a day, no caps", "1：测试消息，每日 1000 条", ge=0, le=1)
     ] = 0
     payload_limit_bytes: Annotated[
         int,
         field("Payload limit", "消息体上限", "Bytes without tokens; the vendor publishes none", "不含 token 的字节数", ge=1024, le=65_536),
-    ] = _BODY_LIMIT_BYTES
+    ] = push_kit.BODY_LIMIT_BYTES
     callback_user: Annotated[str, field("Receipt user", "回执用户名", "Only with a receipt key", "仅与回执密钥一起填写")] = ""
 
 
@@ -106,29 +94,8 @@ _REFUSED: Final = OutcomeKind.MESSAGE_REFUSED
 _CREDENTIALS: Final = OutcomeKind.CREDENTIALS_REFUSED
 _ACCEPTING: Final = frozenset({"200", "80100000"})
 _ACCEPTING_WITH_RESULT: Final = frozenset({"0", "80000000"})  # seen in other servers' code (section 4)
-_ALL_INVALID: Final = "80300007"
 # Section 4. The accepting codes and 80300007 stand apart: they speak of tokens.
-_BY_CODE: Final[dict[str, OutcomeKind]] = {
-    "80100001": _REFUSED,
-    "80100003": _REFUSED,
-    "80100004": _REFUSED,
-    "80100016": _REFUSED,
-    "80200001": OutcomeKind.AUTH_EXPIRED,
-    "80200003": OutcomeKind.AUTH_EXPIRED,
-    "80300002": _CREDENTIALS,
-    "80300008": _REFUSED,
-    "80300010": _REFUSED,
-    "81000001": OutcomeKind.VENDOR_DOWN,
-}
-_BY_STATUS: Final[dict[int, OutcomeKind]] = {
-    400: _REFUSED,
-    401: OutcomeKind.AUTH_EXPIRED,
-    403: _CREDENTIALS,
-    404: _CREDENTIALS,
-    413: _REFUSED,
-    429: OutcomeKind.THROTTLED,
-    503: OutcomeKind.THROTTLED,  # flow control
-}
+_BY_CODE: Final = {**push_kit.CODES, "80200001": OutcomeKind.AUTH_EXPIRED}
 
 
 class HonorChannel:
@@ -140,15 +107,15 @@ class HonorChannel:
     push_platform: int = 8
     platforms: frozenset[str] = frozenset({"android"})
     capabilities: Capabilities = Capabilities(
-        batch_size=_BATCH,
+        batch_size=push_kit.BATCH,
         click_actions=("launcher", "page", "web"),
         badge=True,
         badge_option="badge_class",
         classes=True,
         image=True,
-        payload_limit_bytes=_BODY_LIMIT_BYTES,
+        payload_limit_bytes=push_kit.BODY_LIMIT_BYTES,
         min_ttl_seconds=1,
-        max_ttl_seconds=_MAX_TTL_SECONDS,
+        max_ttl_seconds=push_kit.MAX_TTL_SECONDS,
         receipts=True,
         login_token_seconds=3600,
         requests_per_second=3000,
@@ -174,16 +141,8 @@ class HonorChannel:
     def login(self, certificate: Certificate, now_ms: int) -> VendorRequest | Grant | None:
         """The client-credentials request of section 2."""
         credentials: HonorCredentials = certificate.credentials
-        secret = credentials.client_secret
-        form = {"grant_type": "client_credentials", "client_id": credentials.client_id, "client_secret": secret}
-        return VendorRequest(
-            "POST",
-            _PREPARED.get(certificate).token_url,
-            (("content-type", "application/x-www-form-urlencoded"),),
-            urlencode(form).encode(),
-            secrets=tuple({secret, quote(secret, safe="")}),
-            ca_file=certificate.options.ca_file,
-        )
+        url, ca_file = _PREPARED.get(certificate).token_url, certificate.options.ca_file
+        return push_kit.client_credentials(url, credentials.client_id, credentials.client_secret, ca_file)
 
     def login_identity(self, certificate: Certificate) -> str:
         """Each certificate logs in for itself."""
@@ -216,8 +175,8 @@ class HonorChannel:
         )
         secrets = (token,) if token else ()
         requests = []
-        for start in range(0, len(targets), _BATCH):
-            batch = tuple(targets[start : start + _BATCH])
+        for start in range(0, len(targets), push_kit.BATCH):
+            batch = tuple(targets[start : start + push_kit.BATCH])
             try:
                 body = _Job(notification, certificate.options, prepared.intent, now_ms).body(batch)
             except UnicodeEncodeError:
@@ -259,13 +218,12 @@ class _Job(msgspec.Struct, frozen=True):
         notification, limit = self.notification, self.options.payload_limit_bytes
         push_id = str(targets[0].push_id) if len(targets) == 1 else ""
         image = image_wish(notification.wishes.AndroidInfo.HonorImage)
-        content = Content(notification.title.strip() or _BLANK, notification.body.strip() or _BLANK, notification.ext, image)
+        content = push_kit.content_of(notification, image)
         encoded = self.encoded(content, push_id, twice=True)
         if len(encoded) > limit:
             content = fit(content, lambda smaller: len(self.encoded(smaller, push_id)), limit)
             encoded = self.encoded(content, push_id)
-        tokens = list(dict.fromkeys(target.token for target in targets))  # a duplicate is shown twice
-        return _BEFORE_TOKENS + _encode(tokens) + encoded[len(_BEFORE_TOKENS) + 2 :]
+        return push_kit.with_tokens(encoded, _BEFORE_TOKENS, targets)
 
     def encoded(self, content: Content, push_id: str, *, twice: bool = False) -> bytes:
         """The body with an empty token list. ``twice``: ext in the page's intent and in the data, since clients differ in
@@ -273,16 +231,16 @@ class _Job(msgspec.Struct, frozen=True):
         """
         asked = self.notification.wishes.AndroidInfo.ExtAsHuaweiIntentParam == 1
         in_intent = bool(self.intent and content.ext) and (twice or asked)
-        data = self.data(content, push_id, ext=not (in_intent and asked))
-        notification = self.shown(content) | {"clickAction": self.click(content.ext if in_intent else "")}
-        return _encode({"token": [], "data": data, "android": self.android() | {"notification": notification}})
+        data = push_kit.click_data(self.notification, content, push_id, ext=not (in_intent and asked))
+        click = push_kit.click_action(self.options, self.intent, content.ext if in_intent else "")
+        notification = self.shown(content) | {"clickAction": click}
+        return _encode({"token": [], "data": _encode(data).decode(), "android": self.android() | {"notification": notification}})
 
     def android(self) -> dict[str, Any]:
         """``android`` but for the notification (section 3)."""
-        ttl = min(max(self.notification.ttl_seconds(self.now_ms), 1), _MAX_TTL_SECONDS)
+        ttl = min(max(self.notification.ttl_seconds(self.now_ms), 1), push_kit.MAX_TTL_SECONDS)
         android: dict[str, Any] = {"ttl": f"{ttl}s", "targetUserType": self.options.target_user_type}
-        tag = f"m:{self.notification.msg_id}"
-        if len(tag.encode()) <= _MAX_TAG_BYTES:
+        if tag := push_kit.tag_of(self.notification):
             android["biTag"] = tag
         return android
 
@@ -298,7 +256,7 @@ class _Job(msgspec.Struct, frozen=True):
         if content.image:
             shown["image"] = content.image
         if options.badge_class and notification.badge is not None:  # a 0 must be sent: it clears the badge
-            shown["badge"] = {"badgeClass": options.badge_class, "setNum": min(max(notification.badge, 0), _MAX_BADGE)}
+            shown["badge"] = {"badgeClass": options.badge_class, "setNum": min(max(notification.badge, 0), push_kit.MAX_BADGE)}
         if notification.wishes.AndroidInfo.PushStyle == 1 and content.ours:  # the text twice: not where room is short
             shown |= {"style": 1, "bigTitle": content.title, "bigBody": content.body}
         return shown
@@ -311,26 +269,6 @@ class _Job(msgspec.Struct, frozen=True):
         if self.notification.notification_class == "public":
             return "LOW"
         return self.options.importance or "NORMAL"
-
-    def data(self, content: Content, push_id: str, *, ext: bool) -> str:
-        """The click data: a JSON text, whose keys become extras of the opened page."""
-        data = {"ext": content.ext} if ext and content.ext else {}
-        if content.ours:
-            data |= {"msg_id": self.notification.msg_id, "conv": self.notification.conversation_id}
-            if push_id:
-                data["push_id"] = push_id
-        return _encode(data).decode()
-
-    def click(self, ext: str) -> dict[str, Any]:
-        """``clickAction`` (section 3): 1 a page, 2 a URL, 3 the app."""
-        options = self.options
-        if self.intent:
-            return {"type": 1, "intent": with_extras(self.intent, {"ext": ext}) if ext else self.intent}
-        if opens_page(options) and (action := page_action(options)):
-            return {"type": 1, "action": action}
-        if options.click_action == "web" and options.click_value:
-            return {"type": 2, "url": options.click_value}
-        return {"type": 3}
 
 
 def _by_lists(targets: Sequence[Target], code: str, words: str, data: dict[str, Any]) -> list[Outcome]:
@@ -349,15 +287,11 @@ def _tokens(value: Any) -> frozenset[str]:
 
 
 def _refused(code: str, words: str, response: VendorResponse, now_ms: int) -> Outcome:
-    if code == _ALL_INVALID:  # usually a wrong app id, not dead phones
+    if code == push_kit.ALL_INVALID:
         return Outcome(OutcomeKind.TOKEN_DEAD, code, words, evidence=Evidence.REQUEST)
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status)
-    if kind is None and response.status >= 500:
-        kind = OutcomeKind.VENDOR_DOWN
-    if kind is None:  # an unknown code gives the message up; no code at all is worth another try
-        kind = _REFUSED if code and code not in _ACCEPTING_WITH_RESULT else OutcomeKind.UNKNOWN
-    wait = retry_after(response.headers, now_ms) if kind in {OutcomeKind.THROTTLED, OutcomeKind.VENDOR_DOWN} else None
-    return Outcome(kind, code or str(response.status), words, retry_after_seconds=wait)
+    # An unknown code gives the message up; no code at all is worth another try.
+    otherwise = OutcomeKind.MESSAGE_REFUSED if code and code not in _ACCEPTING_WITH_RESULT else OutcomeKind.UNKNOWN
+    return push_kit.refusal(code, words, response, now_ms, _BY_CODE, otherwise)
 
 
 def _warnings(options: HonorOptions) -> list[FieldProblem]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from homing.channels.answers import integer, json_object, text
+from homing.channels import push_kit
+from homing.channels.answers import integer, text
 from homing.channels.callback_signature import is_signed
 from homing.model.outcome import Receipt, ReceiptAnswer, ReceiptKind, ReceiptRequest
 
-_MAX_ENTRIES: Final = 2000
 _TAKEN: Final = b'{"code":"0","message":"success"}'
 _HELD: Final = 40000013  # power saving holds it until the screen is on: neither delivered nor lost
 
@@ -31,13 +31,8 @@ STATUSES: Final[dict[int, tuple[ReceiptKind, str]]] = {
 
 def read(request: ReceiptRequest, user: str, key: str, now_ms: int) -> ReceiptAnswer:
     """The receipts of a call. With a callback user and key, an unsigned, stale or wrongly signed call is refused."""
-    if user and key and not is_signed(_signature(request.headers), user, key, now_ms):
-        return ReceiptAnswer(status=401, body=b'{"code":"401","message":"bad signature"}')
-    entries = json_object(request.body).get("statuses")
-    if not isinstance(entries, list):
-        return ReceiptAnswer(status=400, body=b'{"code":"400","message":"no statuses"}')
-    receipts = (_receipt(entry, now_ms) for entry in entries[:_MAX_ENTRIES] if isinstance(entry, dict))
-    return ReceiptAnswer(tuple(receipt for receipt in receipts if receipt), 200, _TAKEN)
+    signed = not (user and key) or is_signed(_signature(request.headers), user, key, now_ms)
+    return push_kit.read_statuses(request, _TAKEN, lambda entry: _receipt(entry, now_ms), signed=signed)
 
 
 def _signature(headers: Mapping[str, str]) -> str:
@@ -50,11 +45,10 @@ def _receipt(entry: dict[str, Any], now_ms: int) -> Receipt | None:
     if status in {-1, _HELD}:
         return None
     kind, words = STATUSES.get(status, (ReceiptKind.DROPPED, "a status that the vendor does not explain"))
-    tag = text(entry.get("biTag"))
     return Receipt(
         kind,
         integer(entry.get("timestamp")) or now_ms,
-        msg_id=tag[2:] if tag.startswith("m:") else "",
+        msg_id=push_kit.message_of_tag(text(entry.get("biTag"))),
         token=text(entry.get("token")),
         code=str(status),
         detail=words,

@@ -5,34 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 
-from homing.channels import huawei_receipts
+from homing.channels import huawei_receipts, push_kit
 from homing.channels.answers import ext_text, integer, json_object, one_line, retry_after, text
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
-from homing.channels.clicks import opens_page, page_action, page_intent, page_problem
+from homing.channels.clicks import page_action, page_intent, page_problem
 from homing.channels.content import Content, cleaned, fit, image_wish, raw_sound, wish
 from homing.channels.statics import Statics
 from homing.channels.urls import auth_endpoint, base
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, ReceiptAnswer, ReceiptRequest, VendorRequest, VendorResponse
-from homing.rules.intents import with_extras
 
 _HOST: Final = "https://push-api.cloud.huawei.com"
 _TOKEN_PATH: Final = "/oauth2/v3/token"
 _TOKEN_URL: Final = "https://oauth-login.cloud.huawei.com" + _TOKEN_PATH
-_BATCH: Final = 1000
-_BODY_LIMIT_BYTES: Final = 4096  # tokens excluded
-_MAX_TTL_SECONDS: Final = 1_296_000  # 15 days
-_MAX_BADGE: Final = 99
-_MAX_TAG_BYTES: Final = 64
 _BEFORE_TOKENS: Final = b'{"message":{"token":'
 _IMPORTANCES: Final = frozenset({"LOW", "NORMAL", "HIGH"})
-_BLANK: Final = "新消息"  # an empty title or text is refused
 
 
 class HuaweiCredentials(CommonCredentials, frozen=True, kw_only=True):
@@ -43,9 +36,7 @@ class HuaweiCredentials(CommonCredentials, frozen=True, kw_only=True):
         str, field("Client ID", "Client ID", "Of the OAuth 2.0 client; the app id where empty", "OAuth 2.0 客户端 ID；留空则同 App ID")
     ] = ""
     client_secret: Annotated[str, field("Client secret", "Client Secret", "Of the OAuth 2.0 client", "OAuth 2.0 客户端密钥", secret=True)]
-    callback_key: Annotated[
-        str, field("Receipt key", "回执密钥", "Signs receipts; configured in the console", "控制台回执配置中的密钥", secret=True)
-    ] = ""
+    callback_key: push_kit.CallbackKey = ""
 
 
 class HuaweiOptions(CommonOptions, frozen=True, kw_only=True):
@@ -60,12 +51,7 @@ class HuaweiOptions(CommonOptions, frozen=True, kw_only=True):
             "Importance", "重要性", "LOW is silent; HIGH needs a right", "LOW 静默；HIGH 需要权益", choices=("", "LOW", "NORMAL", "HIGH")
         ),
     ] = ""
-    badge_class: Annotated[
-        str,
-        field(
-            "Badge class", "角标入口类", "Full name of the launcher activity; without it no badge", "应用入口 Activity 全类名；缺少则无角标"
-        ),
-    ] = ""
+    badge_class: push_kit.BadgeClass = ""
     api_version: Annotated[
         str, field("API version", "接口版本", "v2 sends by project, for several senders", "v2 按项目发送（多发送方）", choices=("v1", "v2"))
     ] = "v1"
@@ -84,8 +70,8 @@ class HuaweiOptions(CommonOptions, frozen=True, kw_only=True):
     target_user_type: Annotated[
         int, field("Test messages", "测试消息", "1: test message, 500 a day, no caps", "1：测试消息，每日 500 条", ge=0, le=1)
     ] = 0
-    receipt_id: Annotated[str, field("Receipt ID", "回执 ID", "Which receipt configuration of the console", "控制台中的回执配置 ID")] = ""
-    callback_user: Annotated[str, field("Receipt user", "回执用户名", "As configured in the console", "控制台回执配置中的用户名")] = ""
+    receipt_id: push_kit.ReceiptId = ""
+    callback_user: push_kit.CallbackUser = ""
 
 
 class _Prepared:
@@ -106,37 +92,14 @@ _PREPARED: Final = Statics(_Prepared)
 _encode: Final = msgspec.json.Encoder().encode
 
 _REFUSED: Final = OutcomeKind.MESSAGE_REFUSED
-_CREDENTIALS: Final = OutcomeKind.CREDENTIALS_REFUSED
 # Section 4, codes. 80000000, 80100000 and 80300007 stand apart: they speak of tokens.
-_BY_CODE: Final[dict[str, OutcomeKind]] = {
-    "80100001": _REFUSED,
+_BY_CODE: Final = {
+    **push_kit.CODES,
     "80100002": _REFUSED,
-    "80100003": _REFUSED,
-    "80100004": _REFUSED,
-    "80100013": _REFUSED,
-    "80100016": _REFUSED,
     "80100017": OutcomeKind.THROTTLED,
     "80100018": _REFUSED,
     "80200001": OutcomeKind.AUTH_EXPIRED,
-    "80200003": OutcomeKind.AUTH_EXPIRED,
-    "80200005": OutcomeKind.AUTH_EXPIRED,
-    "80300002": _CREDENTIALS,
-    "80300008": _REFUSED,
-    "80300010": _REFUSED,
-    "80300011": OutcomeKind.CLASS_REFUSED,
-    "80300013": _CREDENTIALS,  # the receipt configuration: nothing goes out before the operator repairs it
-    "80600003": OutcomeKind.VENDOR_DOWN,
-    "81000001": OutcomeKind.VENDOR_DOWN,
     **{str(code): _REFUSED for code in range(82000001, 82000012)},  # topics and groups, which are not used
-}
-_BY_STATUS: Final[dict[int, OutcomeKind]] = {
-    400: _REFUSED,
-    401: OutcomeKind.AUTH_EXPIRED,
-    403: _CREDENTIALS,
-    404: _CREDENTIALS,
-    413: _REFUSED,
-    429: OutcomeKind.THROTTLED,
-    503: OutcomeKind.THROTTLED,  # flow control
 }
 
 
@@ -149,7 +112,7 @@ class HuaweiChannel:
     push_platform: int = 3
     platforms: frozenset[str] = frozenset({"android"})
     capabilities: Capabilities = Capabilities(
-        batch_size=_BATCH,
+        batch_size=push_kit.BATCH,
         click_actions=("launcher", "page", "web"),
         custom_sound=True,
         badge=True,
@@ -157,8 +120,8 @@ class HuaweiChannel:
         channel_id=True,
         classes=True,
         image=True,
-        payload_limit_bytes=_BODY_LIMIT_BYTES,
-        max_ttl_seconds=_MAX_TTL_SECONDS,
+        payload_limit_bytes=push_kit.BODY_LIMIT_BYTES,
+        max_ttl_seconds=push_kit.MAX_TTL_SECONDS,
         receipts=True,
         login_token_seconds=3600,
         requests_per_second=6000,
@@ -184,20 +147,9 @@ class HuaweiChannel:
     def login(self, certificate: Certificate, now_ms: int) -> VendorRequest | Grant | None:
         """The client-credentials request of section 2.1."""
         credentials: HuaweiCredentials = certificate.credentials
-        secret = credentials.client_secret
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": credentials.client_id or credentials.app_id,
-            "client_secret": secret,
-        }
-        return VendorRequest(
-            "POST",
-            _PREPARED.get(certificate).token_url,
-            (("content-type", "application/x-www-form-urlencoded"),),
-            urlencode(form).encode(),
-            secrets=tuple({secret, quote(secret, safe="")}),
-            ca_file=certificate.options.ca_file,
-        )
+        client_id = credentials.client_id or credentials.app_id
+        url, ca_file = _PREPARED.get(certificate).token_url, certificate.options.ca_file
+        return push_kit.client_credentials(url, client_id, credentials.client_secret, ca_file)
 
     def login_identity(self, certificate: Certificate) -> str:
         """Each certificate logs in for itself."""
@@ -227,8 +179,8 @@ class HuaweiChannel:
         token = grant.access_token if grant else ""
         headers = (("authorization", f"Bearer {token}"), ("content-type", "application/json; charset=UTF-8"))
         requests = []
-        for start in range(0, len(targets), _BATCH):
-            batch = tuple(targets[start : start + _BATCH])
+        for start in range(0, len(targets), push_kit.BATCH):
+            batch = tuple(targets[start : start + push_kit.BATCH])
             try:
                 body = _Job(notification, certificate.options, prepared.intent, now_ms).body(batch)
             except UnicodeEncodeError:
@@ -245,7 +197,7 @@ class HuaweiChannel:
         request_id = text(answer.get("requestId"))[:256]
         if code == "80000000":
             return [Outcome(OutcomeKind.ACCEPTED, code, vendor_message_id=request_id)] * len(request.targets)
-        if code == "80100000":
+        if code == push_kit.PARTIAL:
             return _partly(request.targets, text(words), request_id)
         return [_refused(code, one_line(words), response, now_ms)] * len(request.targets)
 
@@ -271,35 +223,35 @@ class _Job(msgspec.Struct, frozen=True):
         notification = self.notification
         push_id = str(targets[0].push_id) if len(targets) == 1 else ""
         image = image_wish(notification.wishes.AndroidInfo.HuaWeiImage)
-        content = Content(notification.title.strip() or _BLANK, notification.body.strip() or _BLANK, notification.ext, image)
+        content = push_kit.content_of(notification, image)
         encoded = self.encoded(content, push_id, twice=True)
-        if len(encoded) > _BODY_LIMIT_BYTES:
-            content = fit(content, lambda smaller: len(self.encoded(smaller, push_id)), _BODY_LIMIT_BYTES)
+        if len(encoded) > push_kit.BODY_LIMIT_BYTES:
+            content = fit(content, lambda smaller: len(self.encoded(smaller, push_id)), push_kit.BODY_LIMIT_BYTES)
             encoded = self.encoded(content, push_id)
-        tokens = list(dict.fromkeys(target.token for target in targets))  # a duplicate is shown twice
-        return _BEFORE_TOKENS + _encode(tokens) + encoded[len(_BEFORE_TOKENS) + 2 :]
+        return push_kit.with_tokens(encoded, _BEFORE_TOKENS, targets)
 
     def encoded(self, content: Content, push_id: str, *, twice: bool = False) -> bytes:
         """The body with an empty token list. ``twice``: ext in the page's intent also where the sender did not ask for it,
         because phones before NC 9.1.1 do not hand over the data.
         """
-        wishes = self.notification.wishes.AndroidInfo
+        notification, wishes = self.notification, self.notification.wishes.AndroidInfo
         in_intent = bool(self.intent and content.ext) and (twice or wishes.ExtAsHuaweiIntentParam == 1)
         only_in_intent = in_intent and wishes.ExtAsHuaweiIntentParam == 1
         android = self.android(content)
-        android["data"] = self.data(content, push_id, ext=not only_in_intent)
-        android["notification"]["click_action"] = self.click(content.ext if in_intent else "")
+        data = push_kit.click_data(notification, content, push_id, ext=not only_in_intent)
+        android["data"] = _encode(data).decode()  # a JSON text, as a notification message must have it
+        click = push_kit.click_action(self.options, self.intent, content.ext if in_intent else "")
+        android["notification"]["click_action"] = click  # section 3.4
         return _encode({"message": {"token": [], "android": android}})
 
     def android(self, content: Content) -> dict[str, Any]:
         """``message.android`` (section 3.2) but for data and click action."""
         notification, options = self.notification, self.options
-        ttl = min(max(notification.ttl_seconds(self.now_ms), 1), _MAX_TTL_SECONDS)
+        ttl = min(max(notification.ttl_seconds(self.now_ms), 1), push_kit.MAX_TTL_SECONDS)
         android: dict[str, Any] = {"ttl": f"{ttl}s", "collapse_key": options.collapse_key}
         if category := _category(notification, options):
             android["category"] = category
-        tag = f"m:{notification.msg_id}"
-        if len(tag.encode()) <= _MAX_TAG_BYTES:
+        if tag := push_kit.tag_of(notification):
             android["bi_tag"] = tag
         if options.receipt_id:
             android["receipt_id"] = options.receipt_id
@@ -323,30 +275,10 @@ class _Job(msgspec.Struct, frozen=True):
         if importance:
             shown["importance"] = importance
         if options.badge_class and notification.badge is not None:
-            shown["badge"] = {"class": options.badge_class, "set_num": min(max(notification.badge, 0), _MAX_BADGE)}
+            shown["badge"] = {"class": options.badge_class, "set_num": min(max(notification.badge, 0), push_kit.MAX_BADGE)}
         if wishes.PushStyle == 1 and content.ours:  # the text twice: not where room is short
             shown |= {"style": 1, "big_title": content.title, "big_body": content.body}
         return shown
-
-    def data(self, content: Content, push_id: str, *, ext: bool) -> str:
-        """The click data: a JSON text, as a notification message must have it."""
-        data = {"ext": content.ext} if ext and content.ext else {}
-        if content.ours:
-            data |= {"msg_id": self.notification.msg_id, "conv": self.notification.conversation_id}
-            if push_id:
-                data["push_id"] = push_id
-        return _encode(data).decode()
-
-    def click(self, ext: str) -> dict[str, Any]:
-        """``click_action`` (section 3.4): 1 a page, 2 a URL, 3 the app."""
-        options = self.options
-        if self.intent:
-            return {"type": 1, "intent": with_extras(self.intent, {"ext": ext}) if ext else self.intent}
-        if opens_page(options) and (action := page_action(options)):
-            return {"type": 1, "action": action}
-        if options.click_action == "web" and options.click_value:
-            return {"type": 2, "url": options.click_value}
-        return {"type": 3}
 
 
 def _category(notification: Notification, options: HuaweiOptions) -> str:
@@ -372,15 +304,9 @@ def _partly(targets: Sequence[Target], words: str, request_id: str) -> list[Outc
 
 
 def _refused(code: str, words: str, response: VendorResponse, now_ms: int) -> Outcome:
-    if code == "80300007":  # usually a wrong app id, not dead phones (section 9, trap 1)
+    if code == push_kit.ALL_INVALID:  # usually a wrong app id, not dead phones (section 9, trap 1)
         return Outcome(OutcomeKind.TOKEN_DEAD, code, words, evidence=Evidence.REQUEST)
-    kind = _BY_CODE.get(code)
-    if kind is None:
-        kind = _BY_STATUS.get(response.status)
-    if kind is None:
-        kind = OutcomeKind.VENDOR_DOWN if response.status >= 500 else OutcomeKind.UNKNOWN
-    wait = retry_after(response.headers, now_ms) if kind in {OutcomeKind.THROTTLED, OutcomeKind.VENDOR_DOWN} else None
-    return Outcome(kind, code or str(response.status), words, retry_after_seconds=wait)
+    return push_kit.refusal(code, words, response, now_ms, _BY_CODE)
 
 
 def _warnings(options: HuaweiOptions) -> list[FieldProblem]:

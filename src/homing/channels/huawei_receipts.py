@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from homing.channels.answers import integer, json_object, text
+from homing.channels import push_kit
+from homing.channels.answers import integer, text
 from homing.channels.callback_signature import is_signed
 from homing.model.outcome import Receipt, ReceiptAnswer, ReceiptKind, ReceiptRequest
 
-_MAX_ENTRIES: Final = 2000
 # The archived V1 page names other keys than the current one; all four are harmless to both.
 _TAKEN: Final = b'{"code":"0","message":"success","errno":"0","errmsg":"success"}'
 
@@ -38,13 +38,8 @@ STATUSES: Final[dict[int, tuple[ReceiptKind, str]]] = {
 
 def read(request: ReceiptRequest, user: str, key: str, now_ms: int) -> ReceiptAnswer:
     """The receipts of a call. With a callback user and key, an unsigned, stale or wrongly signed call is refused."""
-    if user and key and not is_signed(request.headers.get("x-huawei-callback-id", ""), user, key, now_ms):
-        return ReceiptAnswer(status=401, body=b'{"code":"401","message":"bad signature"}')
-    entries = json_object(request.body).get("statuses")
-    if not isinstance(entries, list):
-        return ReceiptAnswer(status=400, body=b'{"code":"400","message":"no statuses"}')
-    receipts = (_receipt(entry, now_ms) for entry in entries[:_MAX_ENTRIES] if isinstance(entry, dict))
-    return ReceiptAnswer(tuple(receipt for receipt in receipts if receipt), 200, _TAKEN)
+    signed = not (user and key) or is_signed(request.headers.get("x-huawei-callback-id", ""), user, key, now_ms)
+    return push_kit.read_statuses(request, _TAKEN, lambda entry: _receipt(entry, now_ms), signed=signed)
 
 
 def _receipt(entry: dict[str, Any], now_ms: int) -> Receipt | None:
@@ -55,11 +50,10 @@ def _receipt(entry: dict[str, Any], now_ms: int) -> Receipt | None:
     if status < 0:
         return None
     kind, words = STATUSES.get(status, (ReceiptKind.DROPPED, "a status that the vendor does not explain"))
-    tag = text(entry.get("biTag"))
     return Receipt(
         kind,
         integer(source.get("timestamp")) or now_ms,
-        msg_id=tag[2:] if tag.startswith("m:") else "",
+        msg_id=push_kit.message_of_tag(text(entry.get("biTag"))),
         token=text(entry.get("token")),
         code=str(status),
         detail=words,
