@@ -21,7 +21,8 @@ from ..phones import Phone
 from ..receipts import Batch, ReceiptPost
 from ..world import World
 from .harmony_keys import AUTH_WRONG, JWT_EXPIRED, ServiceAccount, account_of
-from .harmony_schema import PARAMETER, Refused, read_body
+from .harmony_schema import read_body
+from .push_kit import PARAMETER, Refused
 
 QPS_FLOOR = 6000  # devices a second; the quota of an app with few users (section 7)
 MARKETING_CAP = 2  # per device, app and day; 5 for news apps
@@ -126,7 +127,7 @@ class HarmonySimulator:
         try:
             return self._send(request)
         except Refused as refused:
-            return self._answer(refused.code, refused.detail)
+            return self._answer(refused.code, refused.words)
 
     # --- send
 

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .harmony_schema import Refused
+from .push_kit import Refused
 
 AUDIENCE: Final = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
 MAX_LIFE_SECONDS: Final = 86_400

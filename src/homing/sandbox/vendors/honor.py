@@ -18,7 +18,8 @@ from ..phones import Phone
 from ..receipts import Batch, ReceiptPost
 from ..world import World
 from .honor_phone import importance, is_shown, make_notice
-from .honor_schema import PARAMETER, STRUCTURE, Refused, read_body
+from .honor_schema import read_body
+from .push_kit import PARAMETER, STRUCTURE, Refused
 
 TOKEN_PATHS: Final = ("/auth/token", "/auth/realms/developer/protocol/openid-connect/token")
 GRANT_SECONDS = 3600

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
-from ..json_fields import UNKNOWN, Check, WrongField, array, integer, mapping, one_of, text
-
-PARAMETER: Final = "80100001"
-STRUCTURE: Final = "80100003"
-EXPIRED: Final = "80100004"
-TOO_BIG: Final = "80300008"
-TOKEN_COUNT: Final = "80300010"
-
-MAX_TOKENS = 1000
-MAX_BODY_BYTES = 4096
-MAX_TTL_SECONDS = 1_296_000
-
-
-class Refused(Exception):
-    """The request is refused with a business code and words."""
-
-    def __init__(self, code: str, words: str) -> None:
-        super().__init__(words)
-        self.code, self.words = code, words
+from ..json_fields import Check, array, integer, mapping, one_of, text
+from .push_kit import (
+    EXPIRED,
+    MAX_TOKENS,
+    MAX_TTL_SECONDS,
+    PARAMETER,
+    TOKEN_COUNT,
+    Refused,
+    check,
+    check_data,
+    check_intent,
+    check_size,
+    decoded,
+)
 
 
 def _click_action(path: str, value: Any) -> None:
@@ -32,15 +26,9 @@ def _click_action(path: str, value: Any) -> None:
     if kind == 1 and not value.get("intent") and not value.get("action"):
         raise Refused(PARAMETER, f"{path}: type 1 needs intent or action")
     if kind == 1 and value.get("intent"):
-        _intent(f"{path}.intent", value["intent"])
+        check_intent(f"{path}.intent", value["intent"])
     if kind == 2 and not str(value.get("url") or "").startswith("https://"):
         raise Refused(PARAMETER, f"{path}.url must be an https address")
-
-
-def _intent(path: str, value: str) -> None:
-    head, marker, tail = value.partition("#Intent;")
-    if not marker or not (head == "" or head.startswith("intent:")) or not tail.rstrip(";").endswith("end"):
-        raise Refused(PARAMETER, f"{path} must be an intent URI: intent://host/path#Intent;…;end")
 
 
 def _ttl(path: str, value: Any) -> None:
@@ -104,21 +92,13 @@ _TOP: Final = mapping(
 
 def read_body(raw: bytes) -> dict[str, Any]:
     """The checked request. Raises Refused with the code that the sheet's table gives."""
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Refused(STRUCTURE, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise Refused(STRUCTURE, "the body is not a JSON object")
+    body = decoded(raw)
     tokens = body.get("token")
     if not tokens or (isinstance(tokens, list) and len(tokens) > MAX_TOKENS):
         raise Refused(TOKEN_COUNT, f"the number of tokens must be from 1 to {MAX_TOKENS}")
-    try:
-        _TOP("request", body)
-    except WrongField as wrong:
-        raise Refused(STRUCTURE if wrong.kind in (UNKNOWN, "type") else PARAMETER, str(wrong)) from None
+    check(_TOP, body)
     _check_payload(body)
-    _check_size(raw, body["token"])
+    check_size(raw, body["token"])
     return body
 
 
@@ -137,18 +117,4 @@ def _check_payload(body: dict[str, Any]) -> None:
     if shown.get("style") == 1 and not (shown.get("bigTitle") and shown.get("bigBody")):
         raise Refused(PARAMETER, "style 1 needs bigTitle and bigBody")
     if data is not None:
-        _check_data(data)
-
-
-def _check_data(data: str) -> None:
-    try:
-        json.loads(data)
-    except (ValueError, RecursionError):
-        raise Refused(PARAMETER, "data of a notification must be a JSON string") from None
-
-
-def _check_size(raw: bytes, tokens: list[str]) -> None:
-    """4096 bytes without the tokens, their quotes and commas."""
-    size = len(raw) - sum(len(token.encode("utf-8", "surrogatepass")) + 3 for token in tokens)
-    if size > MAX_BODY_BYTES:
-        raise Refused(TOO_BIG, f"the body is {size} bytes without tokens; {MAX_BODY_BYTES} are allowed")
+        check_data(data)

@@ -20,7 +20,8 @@ from ..front import json_response
 from ..phones import Phone
 from ..receipts import Batch, ReceiptPost
 from ..world import World
-from .huawei_schema import PARAMETER, Refused, read_body, ttl_ms
+from .huawei_schema import read_body, ttl_ms
+from .push_kit import PARAMETER, Refused
 
 TOKEN_PATHS: Final = ("/oauth2/v3/token", "/oauth2/v2/token")
 GRANT_SECONDS = 3600
@@ -131,7 +132,7 @@ class HuaweiSimulator:
         try:
             return self._send(request)
         except Refused as refused:
-            return self._answer(refused.code, refused.detail)
+            return self._answer(refused.code, refused.words)
 
     # --- log-in
 
