@@ -171,7 +171,7 @@ async def test_logging_out_silences_what_waits_for_a_push_services_share(pipelin
     for n in range(SHARE + 3):
         await pipeline.send(f"to Firefox {n}", to="bob", seq=n)
     lane = next(iter(pipeline.dispatch._lanes.values()))
-    await until(lambda: len(lane) == 3)
-    assert (len(lane), len(lane.holds())) == (3, SHARE + 3)
+    await until(lambda: lane.queued == 3)
+    assert (lane.queued, len(lane.holds())) == (3, SHARE + 3)
     lane.drop_device(7)
-    assert (len(lane), len(lane.holds())) == (0, SHARE)
+    assert (lane.queued, len(lane.holds())) == (0, SHARE)

@@ -195,7 +195,7 @@ class Dispatch:
 
     def lanes(self) -> dict[LaneKey, tuple[int, int]]:
         """Queued and in-flight counts a lane, for metrics."""
-        return {key: (len(lane), lane.in_flight) for key, lane in self._lanes.items()}
+        return {key: (lane.queued, lane.in_flight) for key, lane in self._lanes.items()}
 
     def waits(self, certificate: tuple[int, int]) -> bool:
         """Whether pushes of this certificate (sdkappid, business id) wait in a lane."""
@@ -205,7 +205,7 @@ class Dispatch:
 
     def _lane(self, key: LaneKey) -> Lane:
         lane = self._lanes.get(key)
-        return self._open(key) if lane is None else lane  # not `or`: an empty lane has length 0
+        return self._open(key) if lane is None else lane
 
     def _open(self, key: LaneKey) -> Lane:
         lane = self._lanes[key] = Lane(
@@ -345,7 +345,7 @@ class Dispatch:
             return
         if lane.certificate is None:
             await self._equip(lane)
-        limit = max(1, min(CLAIM_LIMIT, CAPACITY - len(lane)))
+        limit = max(1, min(CLAIM_LIMIT, CAPACITY - lane.queued))
         now_ms = self._clock.now_ms()
 
         async def claim(tx: Tx) -> tuple[list[ClaimedRow], int | None]:
@@ -359,7 +359,7 @@ class Dispatch:
             self._expect(lane.key, max(next_due_ms, now_ms + NOT_SOONER_MS))
         held = self._recorder.unwritten.union(lane.holds())
         await self._place(lane, [row for row in rows if row.push_id not in held])
-        if lane.backlog and len(lane) < CAPACITY // 2:
+        if lane.backlog and lane.queued < CAPACITY // 2:
             self._expect(lane.key, self._clock.now_ms())
 
     async def _place(self, lane: Lane, rows: list[ClaimedRow]) -> None:

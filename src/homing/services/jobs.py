@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from homing.channels.base import Capabilities, CommonOptions
 from homing.model.apps import App, AppSettings
 from homing.model.certificates import Certificate
 from homing.model.messages import Element, Message
@@ -41,6 +42,8 @@ class Job(msgspec.Struct, gc=False):
 
 
 Answer = VendorResponse | TransportFailure
+Times = tuple[int, int]  # when the request went out, and after how long it was answered, in milliseconds
+Used = tuple[Grant | None, Certificate | None]  # what the request was made with; another may be in use when it is answered
 
 
 class Sender(Protocol):
@@ -49,6 +52,13 @@ class Sender(Protocol):
     def submit(self, request: VendorRequest, pool: str, done: Callable[[Answer], object], *, reconnect: bool = False) -> object:
         """Send; ``done`` is called exactly once, on the loop, perhaps before this returns."""
         ...
+
+
+def badge_parts_requests(capabilities: Capabilities, options: CommonOptions) -> bool:
+    """Whether numbers that are not shown would keep equal notifications out of one request."""
+    shows_number = capabilities.badge and not capabilities.badge_by_one
+    shows_badge = shows_number and (not capabilities.badge_option or bool(getattr(options, capabilities.badge_option)))
+    return capabilities.batch_size > 1 and not shows_badge
 
 
 def fitted(notification: Notification, *, badgeless: bool, public: bool) -> Notification:

@@ -22,7 +22,7 @@ from homing.rules.quota import CircuitBreaker
 
 from .budgets import UNLIMITED, Budget, Budgets
 from .host_groups import HostGroups
-from .jobs import Answer, Job, Logins, Sender, fitted
+from .jobs import Answer, Job, Logins, Sender, Times, Used, badge_parts_requests, fitted
 from .replacement_order import ReplacementOrder
 from .verdicts import Verdicts
 
@@ -36,10 +36,10 @@ CAPACITY = 2_000
 STRIDE = 64
 #: A pause shorter than this keeps the batch in memory; a longer one gives it back.
 PATIENCE_SECONDS = 5.0
+#: How long a push waits when we could not handle it ourselves.
+FAULT_MS = 60_000
 #: How long a lane sleeps at most while it owes its budget; a bucket holds a tenth of a second.
 OWING_SECONDS = 0.05
-Times = tuple[int, int]  # when the request went out, and after how long it was answered, in milliseconds
-Used = tuple[Grant | None, Certificate | None]  # what the request was made with; another may be in use when it is answered
 
 
 class Lane:
@@ -93,7 +93,9 @@ class Lane:
         self._quiet = asyncio.Event()
         self._quiet.set()
 
-    def __len__(self) -> int:
+    @property
+    def queued(self) -> int:
+        """How many pushes wait to be sent."""
         return len(self._queue) + (len(self._groups) if self._groups is not None else 0)
 
     @property
@@ -104,7 +106,7 @@ class Lane:
     @property
     def can_take(self) -> bool:
         """Whether claimed pushes may be added: not while it is held or full."""
-        return len(self) < CAPACITY and self._held_until == 0.0 and not self._closing and not self._suspended
+        return self.queued < CAPACITY and self._held_until == 0.0 and not self._closing and not self._suspended
 
     def equip(self, certificate: Certificate | None, channel: Channel | None) -> None:
         """Use this certificate from now on."""
@@ -113,9 +115,7 @@ class Lane:
         if not changed or certificate is None or channel is None:
             return
         capabilities, options = channel.capabilities, certificate.options
-        shows_number = capabilities.badge and not capabilities.badge_by_one
-        shows_badge = shows_number and (not capabilities.badge_option or bool(getattr(options, capabilities.badge_option)))
-        self._badgeless = capabilities.batch_size > 1 and not shows_badge
+        self._badgeless = badge_parts_requests(capabilities, options)
         self._public = options.notification_class == "public"
         self._grant = None
         self._limit = options.max_in_flight or capabilities.max_in_flight
@@ -132,10 +132,9 @@ class Lane:
 
     def add(self, jobs: Sequence[Job]) -> None:
         """Queue claimed pushes and send what the limits allow."""
-        if self._closing or self._held_until - self._clock.monotonic() > PATIENCE_SECONDS:
-            wait_ms = max(0, int((self._held_until - self._clock.monotonic()) * 1000))
-            self._verdicts.release(jobs, self._clock.now_ms() + wait_ms)
-            self._due(self._clock.now_ms() + wait_ms)
+        wait = self._held_until - self._clock.monotonic()
+        if self._closing or wait > PATIENCE_SECONDS:
+            self._release(jobs, self._clock.now_ms() + max(0, int(wait * 1000)))
             return
         if self._badgeless or self._public:
             for job in jobs:
@@ -164,10 +163,10 @@ class Lane:
         self._suspended = False
         if lost:
             self._keep(lambda job: job.push_id not in lost)
-            self._order.forget(lost)
         self._pump_soon()
 
     def _keep(self, wanted: Callable[[Job], bool]) -> None:
+        self._order.keep(wanted)
         if self._queue:
             self._queue = deque(filter(wanted, self._queue))
         if self._groups is not None:
@@ -245,8 +244,7 @@ class Lane:
     def _hold(self, seconds: float) -> None:
         if seconds > PATIENCE_SECONDS:
             self._give_back(self._clock.now_ms() + int(seconds * 1000))
-        now = self._clock.monotonic()
-        self._held_until = now + seconds
+        self._held_until = self._clock.monotonic() + seconds
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._resume)
@@ -269,8 +267,11 @@ class Lane:
         parked = self._groups.drain() if self._groups is not None else []
         if self._queue or parked:
             jobs, self._queue = [*parked, *self._queue], deque()
-            self._verdicts.release(jobs, due_at_ms)
-            self._due(due_at_ms)
+            self._release(jobs, due_at_ms)
+
+    def _release(self, jobs: Sequence[Job], due_at_ms: int) -> None:
+        self._verdicts.release(jobs, due_at_ms)
+        self._due(due_at_ms)
 
     def _due(self, due_at_ms: int) -> None:
         if self.next_due_ms is None or due_at_ms < self.next_due_ms:
@@ -290,7 +291,12 @@ class Lane:
                 self._leave(job)
             return 0
         targets = [Target(job.push_id, job.token) for job in jobs]
-        requests = channel.render(jobs[0].notification, targets, certificate, self._grant, self._clock.now_ms())
+        try:
+            requests = channel.render(jobs[0].notification, targets, certificate, self._grant, self._clock.now_ms())
+        except Exception:
+            log.exception("notification_not_rendered", lane=self.key)
+            self._try_later(jobs)
+            return 0
         if len(requests) == 1:
             self._submit(requests[0], jobs)
             return 1
@@ -337,9 +343,7 @@ class Lane:
         """Whether its host takes requests now; else it is parked, or given back until the host may."""
         wait = groups.admit(job, self._clock.monotonic())
         if wait > 0:
-            due_at_ms = self._clock.now_ms() + int(wait * 1000)
-            self._verdicts.release([job], due_at_ms)
-            self._due(due_at_ms)
+            self._release([job], self._clock.now_ms() + int(wait * 1000))
         return wait == 0
 
     def _submit(self, request: VendorRequest, jobs: list[Job]) -> None:
@@ -377,17 +381,19 @@ class Lane:
         try:
             self._judge(request, jobs, answer, times, used)
         except Exception:
-            # A fault of ours must not lose the push: it goes back to the table and is tried again.
             log.exception("answer_not_understood", lane=self.key)
-            self._verdicts.release(jobs, self._clock.now_ms() + 60_000)
-            self._due(self._clock.now_ms() + 60_000)
-            for job in jobs:
-                self._leave(job)
+            self._try_later(jobs)
         if self._groups is not None:
             self._queue.extendleft(reversed(self._groups.ended(jobs[0])))
         if not self.in_flight:  # asked last: an answer may have started another request
             self._quiet.set()
         self._pump_soon()
+
+    def _try_later(self, jobs: list[Job]) -> None:
+        """A fault of ours must not lose the push: it goes back to the table and is tried again."""
+        self._release(jobs, self._clock.now_ms() + FAULT_MS)
+        for job in jobs:
+            self._leave(job)
 
     def _judge(self, request: VendorRequest, jobs: list[Job], answer: Answer, times: Times, used: Used) -> None:
         channel, certificate = self.channel, used[1]
@@ -414,13 +420,12 @@ class Lane:
                 self._renew(certificate, used[0])
             if step.stop_lane_until_ms is not None:
                 self.stop_until(step.stop_lane_until_ms)
+            self._leave(job)  # one that goes again at once takes its turn anew
             if step.kind == "retry" and step.refresh_grant and not job.refreshed:
                 job.refreshed = True
                 again.append(job)
-                continue
-            if step.kind == "retry":
+            elif step.kind == "retry":
                 self._due(step.due_at_ms)
-            self._leave(job)
         self._queue.extendleft(reversed(again))
 
     def _leave(self, job: Job) -> None:

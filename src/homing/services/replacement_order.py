@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
 
 from .jobs import Job
 
@@ -36,6 +36,6 @@ class ReplacementOrder:
         """The push ids that wait here."""
         return [job.push_id for job in self._waiting.values() if job is not None]
 
-    def forget(self, lost: Container[int]) -> None:
-        """These pushes belong to another node now."""
-        self._waiting.update({key: None for key, job in self._waiting.items() if job is not None and job.push_id in lost})
+    def keep(self, wanted: Callable[[Job], bool]) -> None:
+        """Forget the waiting pushes that are not wanted any more."""
+        self._waiting.update({key: None for key, job in self._waiting.items() if job is not None and not wanted(job)})
