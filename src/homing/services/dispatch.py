@@ -199,7 +199,7 @@ class Dispatch:
 
     def waits(self, certificate: tuple[int, int]) -> bool:
         """Whether pushes of this certificate (sdkappid, business id) wait in a lane."""
-        return any(len(lane) > 0 for key, lane in self._lanes.items() if key[:2] == certificate)
+        return any(lane.queued > 0 for key, lane in self._lanes.items() if key[:2] == certificate)
 
     # --- the scheduler ---
 
