@@ -7,7 +7,7 @@ import msgspec
 from .messages import Message
 
 
-class MessageDelivery(msgspec.Struct, frozen=True, tag="message"):
+class MessageDelivery(msgspec.Struct, frozen=True, tag="message", gc=False):
     """A message for one device. ``expect_ack``: a push waits for the acknowledgement."""
 
     device_id: int

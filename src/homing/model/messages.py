@@ -30,14 +30,14 @@ class MessageFlags(enum.IntFlag):
     GROUP = 1024  # to a group: ``seq`` is the group's, and nobody's inbox has a place for it
 
 
-class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}):
+class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}, gc=False):
     """One element of a message, with its content as it came."""
 
     msg_type: str
     content: dict[str, Any]
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A one-to-one message that somebody asks to send; the REST API and the device API both make these."""
 
     from_account: str
@@ -53,7 +53,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     sender_device_id: int | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """The durable answer to a draft."""
 
     message_id: int
@@ -65,7 +65,7 @@ class Accepted(msgspec.Struct, frozen=True):
     sender_place: int = 0  # place of the copy in the sender's inbox; 0: none, or a duplicate
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A stored message."""
 
     message_id: int

@@ -7,7 +7,7 @@ import msgspec
 from .push_info import OfflinePushInfo
 
 
-class Notification(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True, gc=False):
     """What the phone should show. Pushes with equal notifications may share one vendor request."""
 
     title: str
@@ -30,7 +30,7 @@ class Notification(msgspec.Struct, frozen=True):
         return max(0, (self.expires_at_ms - now_ms) // 1000)
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """One device that a notification goes to."""
 
     push_id: int

@@ -33,7 +33,7 @@ class Evidence(enum.StrEnum):
     REQUEST = "request"  # the vendor refused the whole request; believed only beside a recent success
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The meaning of an answer for one target."""
 
     kind: OutcomeKind
@@ -47,7 +47,7 @@ class Outcome(msgspec.Struct, frozen=True):
     reconnect: bool = False  # the connection is spoilt: send the next request on a new one
 
 
-class VendorRequest(msgspec.Struct, frozen=True):
+class VendorRequest(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request to a vendor, with the targets it covers."""
 
     method: str
@@ -66,7 +66,7 @@ class VendorRequest(msgspec.Struct, frozen=True):
         return f"VendorRequest({self.method} {self.url}, {len(self.body)} bytes, {len(self.targets)} targets)"
 
 
-class VendorResponse(msgspec.Struct, frozen=True):
+class VendorResponse(msgspec.Struct, frozen=True, gc=False):
     """A vendor's answer. Header names are lower case."""
 
     status: int

@@ -13,7 +13,7 @@ from homing.model.devices import MOBILE, AppState, Platform, SessionState
 from homing.model.push import Action, Decision, Reason
 
 
-class DeviceSnapshot(msgspec.Struct, frozen=True):
+class DeviceSnapshot(msgspec.Struct, frozen=True, gc=False):
     """The device at the moment when the message is fanned out; recorded with the decision."""
 
     session_state: str
@@ -27,7 +27,7 @@ class DeviceSnapshot(msgspec.Struct, frozen=True):
     session_expires_at_ms: int = 0  # 0: it does not end by itself
 
 
-class MessageTraits(msgspec.Struct, frozen=True):
+class MessageTraits(msgspec.Struct, frozen=True, gc=False):
     """What the decision needs to know about the message, and about the recipient's wishes for its conversation."""
 
     push_flag: int = 0  # OfflinePushInfo.PushFlag: 1 means no push

@@ -42,7 +42,7 @@ Lane = tuple[int, int, str]  # sdkappid, business id, notification class
 _encode_inputs = msgspec.json.Encoder().encode
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """A draft made ready before the transaction."""
 
     app: App
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct):
     screening: Screening | None = None  # what the receiver has set, where it has set anything
 
 
-class Planned(msgspec.Struct):
+class Planned(msgspec.Struct, gc=False):
     """A push that this node may send right after the commit."""
 
     push_id: int
@@ -67,7 +67,7 @@ class Planned(msgspec.Struct):
     replaces: str
 
 
-class Stored(msgspec.Struct):
+class Stored(msgspec.Struct, gc=False):
     """An accepted message with what has to be done once it is durable."""
 
     accepted: Accepted

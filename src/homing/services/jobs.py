@@ -172,7 +172,7 @@ def snapshot_of_claim(row: ClaimedRow) -> DeviceSnapshot | None:
     )
 
 
-class Answered(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """One vendor request with what came of it, for the record."""
 
     request: VendorRequest

@@ -69,6 +69,7 @@ class Lane:
         self._clock = clock
         self._on_room = on_room
         self._limit = 1
+        self._pool = ""
         self._badgeless = self._public = False
         self._budgets = budgets
         self._budget: Budget = UNLIMITED
@@ -118,6 +119,7 @@ class Lane:
         self._badgeless = badge_parts_requests(capabilities, options)
         self._public = options.notification_class == "public"
         self._grant = None
+        self._pool = f"{certificate.sdkappid}/{certificate.business_id}/{certificate.version}"
         self._limit = options.max_in_flight or capabilities.max_in_flight
         self._not_shown = not_shown_by(channel)
         if self._groups is None and (group_of := host_group_of(channel)):
@@ -347,12 +349,14 @@ class Lane:
         return wait == 0
 
     def _submit(self, request: VendorRequest, jobs: list[Job]) -> None:
+        if not self.in_flight:
+            self._quiet.clear()
         self.in_flight += 1
         if self._groups is not None:
             self._groups.started(jobs[0])
         self._permits -= self._cost(request)
-        self._quiet.clear()
-        self._sent.update(job.push_id for job in jobs)
+        for job in jobs:
+            self._sent.add(job.push_id)
         started_ms, started = self._clock.now_ms(), self._clock.monotonic()
         grant, certificate = self._grant, self.certificate
         reconnect, self._reconnect = self._reconnect, False
@@ -361,23 +365,19 @@ class Lane:
             latency_ms = int((self._clock.monotonic() - started) * 1000)
             self._on_answer(request, jobs, answer, (started_ms, latency_ms), (grant, certificate))
 
-        self._sender.submit(request, self._pool(), answered, reconnect=reconnect)
+        self._sender.submit(request, self._pool, answered, reconnect=reconnect)
 
     def _cost(self, request: VendorRequest) -> int:
         """Permits that a request needs; one for many phones is paid for afterwards, so that it is slow and never stuck."""
         assert self.channel is not None
         return max(1, len(request.targets)) if self.channel.capabilities.rate_counts_devices else 1
 
-    def _pool(self) -> str:
-        certificate = self.certificate
-        assert certificate is not None
-        return f"{certificate.sdkappid}/{certificate.business_id}/{certificate.version}"
-
     # --- answers ---
 
     def _on_answer(self, request: VendorRequest, jobs: list[Job], answer: Answer, times: Times, used: Used) -> None:
         self.in_flight -= 1
-        self._sent.difference_update(job.push_id for job in jobs)
+        for job in jobs:
+            self._sent.discard(job.push_id)
         try:
             self._judge(request, jobs, answer, times, used)
         except Exception:

@@ -136,8 +136,9 @@ def readable(body: bytes) -> str:
 
 def _storable(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """PostgreSQL takes no NUL character, and one in a vendor's answer would hold up every result behind it."""
-    if any(type(value) is str and "\0" in value for value in row):
-        return tuple(value.replace("\0", "\ufffd") if type(value) is str else value for value in row)
+    for value in row:
+        if type(value) is str and "\0" in value:
+            return tuple(value.replace("\0", "\ufffd") if type(value) is str else value for value in row)
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Sequence
 
@@ -41,6 +42,8 @@ _CONTROLS = {
     "NoLastMsg": MessageFlags.NO_LAST_MSG,
     "WithMuteNotifications": MessageFlags.HONOUR_MUTE,
 }
+_KNOWN_CONTROLS = frozenset(_CONTROLS)
+_NO_CONTROLS: frozenset[str] = frozenset()
 _SYNC = {0: MessageFlags.NONE, 1: MessageFlags.SYNC_SENDER, 2: MessageFlags.NO_SENDER_COPY}
 _encode = msgspec.json.Encoder().encode
 
@@ -189,6 +192,14 @@ def _draft(
     seq: int | None,
     extra: MessageFlags = MessageFlags.NONE,
 ) -> Draft:
+    flags = _flags(
+        request.SyncOtherMachine,
+        _KNOWN_CONTROLS.intersection(request.SendMsgControl) if request.SendMsgControl else _NO_CONTROLS,
+        # A life time of 0 means: only for those who are online (rest-api sheet, section 3).
+        online_only=request.OnlineOnlyFlag == 1 or request.MsgLifeTime == 0,
+        receipt=request.IsNeedReadReceipt == 1,
+        own_seq=request.MsgSeq is not None,
+    )
     return Draft(
         from_account=request.From_Account or call.identifier,
         to_account=receiver,
@@ -196,23 +207,23 @@ def _draft(
         random=request.MsgRandom,
         seq=seq,
         sent_at=request.MsgTimeStamp,
-        flags=_flags(request) | extra,
+        flags=flags | extra if extra else flags,
         lifetime_seconds=min(request.MsgLifeTime, MAX_LIFETIME_SECONDS),
         push_info=request.OfflinePushInfo,
         cloud_custom_data=request.CloudCustomData,
     )
 
 
-def _flags(request: MessageFields) -> MessageFlags:
-    flags = _SYNC[request.SyncOtherMachine]
-    # A life time of 0 means: only for those who are online (rest-api sheet, section 3).
-    if request.OnlineOnlyFlag == 1 or request.MsgLifeTime == 0:
+@functools.lru_cache(1024)  # arithmetic on enum flags costs a microsecond each
+def _flags(sync: int, controls: frozenset[str], *, online_only: bool, receipt: bool, own_seq: bool) -> MessageFlags:
+    flags = _SYNC[sync]
+    if online_only:
         flags |= MessageFlags.ONLINE_ONLY
-    for control in request.SendMsgControl:
-        flags |= _CONTROLS.get(control, MessageFlags.NONE)
-    if request.IsNeedReadReceipt == 1:
+    for control in controls:
+        flags |= _CONTROLS[control]
+    if receipt:
         flags |= MessageFlags.NEED_RECEIPT
-    if request.MsgSeq is not None:
+    if own_seq:
         flags |= MessageFlags.CALLER_SEQ
     return flags
 
