@@ -62,7 +62,7 @@ const WORDS = {
   customMessage: ["custom message", "自定义消息"],
   // story
   story: ["The story", "剧情"],
-  storyLead: ["Twenty scenes on these two phones, each verified as it plays.", "在这两部手机上演的二十幕，逐幕验证。"],
+  storyLead: ["Scenes on these two phones, each verified as it plays.", "在这两部手机上演，逐幕验证。"],
   play: ["Play the story", "播放剧情"],
   stop: ["Stop", "停止"],
   playOne: ["Play this scene", "播放这一幕"],
