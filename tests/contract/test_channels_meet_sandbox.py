@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from homing.channels.base import Channel, follow_ups
 from homing.channels.fields import build
 from homing.channels.registry import CHANNELS
+from homing.model.apps import AppSettings
 from homing.model.certificates import Certificate
+from homing.model.messages import Message
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, ReceiptKind, ReceiptRequest, VendorRequest, VendorResponse
 from homing.model.push_info import AndroidInfo, OfflinePushInfo
+from homing.rules.withdrawing import cleared, recalled
 from homing.sandbox.base import SimRequest
 from homing.sandbox.phone_api import create_phone
 from homing.sandbox.receipts import ReceiptPost
@@ -145,6 +148,39 @@ def test_a_notification_is_shown_and_its_tap_hands_over_the_ext(name):
     tapped = open_notification(pair.phone, item.notice)
     assert tapped.error is None
     assert pair.channel.parse_extras(tapped.extras) == EXT
+
+
+def recalled_notification(note: Notification, language: str) -> Notification:
+    """What the pipeline makes of a recalled message, with the identity of its notification."""
+    message = Message(1, 1400000001, "ann", "bob", 1, 2, 1_795_000_000, 0, b"[]", None, "", 1, 1, note.expires_at_ms)
+    made = recalled(message=message, info=note.wishes, nick="Ann", settings=AppSettings(), language=language, platform="android", badge=6)
+    return msgspec.structs.replace(made, notify_id=note.notify_id, collapse_id=note.collapse_id)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en-GB", "This message was recalled"), ("zh-CN", "此消息已被撤回")])
+@pytest.mark.parametrize("name", [name for name in THERE if CHANNELS[name].capabilities.replaces])
+def test_a_recalled_messages_notification_is_replaced_on_the_phone(name: str, language: str, words: str) -> None:
+    pair = Pair(name)
+    note = notification(wishes=OfflinePushInfo(Title="Secret", Desc="see you at eight", Ext=EXT))
+    pair.send(note)
+    (outcome,) = pair.send(recalled_notification(note, language))
+    assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+    (item,) = pair.phone.tray
+    assert (item.notice.title, item.notice.body) == ("Ann", words)
+    tapped = open_notification(pair.phone, item.notice)
+    assert "see you at eight" not in (pair.channel.parse_extras(tapped.extras) or "")
+
+
+@pytest.mark.parametrize("name", [name for name in THERE if CHANNELS[name].capabilities.withdraws])
+def test_what_was_read_elsewhere_is_taken_away_silently_and_the_badge_is_set(name: str) -> None:
+    pair = Pair(name)
+    for number in (1, 2, 3):
+        pair.send(notification(collapse_id=f"m-{number}", notify_id=number, badge=number))
+    message = Message(1, 1400000001, "ann", "bob", 1, 2, 1_795_000_000, 0, b"[]", None, "", 1, 1, Clock().now_ms() + 86_400_000)
+    (outcome,) = pair.send(cleared(message, ["m-1", "m-3"], 1))
+    assert outcome.kind is OutcomeKind.ACCEPTED, outcome
+    assert [item.notice.replace_key for item in pair.phone.tray] == ["m-2"]
+    assert pair.phone.badge == 1
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ _NO_CURE = {
     Reason.READ_ELSEWHERE,
     Reason.RECALLED,
     Reason.SUPERSEDED,
+    Reason.TAKEN_BACK,
+    Reason.CLEARED,
 }
 
 

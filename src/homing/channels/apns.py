@@ -74,6 +74,7 @@ class ApnsChannel:
     capabilities: Capabilities = Capabilities(
         custom_sound=True,
         badge=True,
+        withdraws=True,
         classes=True,
         image=True,
         payload_limit_bytes=PAYLOAD_LIMIT_BYTES,

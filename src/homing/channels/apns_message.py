@@ -48,8 +48,17 @@ class Job(msgspec.Struct, frozen=True):
         return apns_voip.PAYLOAD_LIMIT_BYTES if self.call else PAYLOAD_LIMIT_BYTES
 
     @property
+    def withdraws(self) -> bool:
+        """Nothing is shown: the app takes notifications away, and the badge is set."""
+        return bool(self.notification.withdraws)
+
+    @property
+    def sets_badge(self) -> bool:
+        return self.withdraws and self.notification.badge is not None
+
+    @property
     def silent(self) -> bool:
-        return not self.call and self.notification.wishes.ApnsInfo.ContentAvailable == 1
+        return not self.call and (self.notification.wishes.ApnsInfo.ContentAvailable == 1 or self.withdraws)
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of this notification (section 3.1)."""
@@ -59,7 +68,8 @@ class Job(msgspec.Struct, frozen=True):
         expiration = self.now_ms // 1000 + ttl if ttl else 0
         urgent = not self.silent and self.notification.notification_class == "private"  # 10 is an error with background
         headers: tuple[tuple[str, str], ...] = (
-            ("apns-push-type", "background" if self.silent else "alert"),
+            # A background push must not set the badge (section 3.2), an alert without a text shows nothing and may.
+            ("apns-push-type", "background" if self.silent and not self.sets_badge else "alert"),
             ("apns-priority", "10" if urgent else "5"),
             ("apns-expiration", str(expiration)),
         )
@@ -102,6 +112,8 @@ class Job(msgspec.Struct, frozen=True):
         if content.ours:
             payload["msg_id"] = self.notification.msg_id
             payload["conv"] = self.notification.conversation_id
+        if self.withdraws:
+            payload["withdraw"] = list(self.notification.withdraws)
         if content.image and not self.silent and not self.call:
             payload["image"] = content.image
         return payload
@@ -110,7 +122,7 @@ class Job(msgspec.Struct, frozen=True):
         if self.call:
             return apns_voip.aps(self.notification, content)
         if self.silent:
-            return {"content-available": 1}
+            return {"content-available": 1} | ({"badge": max(0, self.notification.badge or 0)} if self.sets_badge else {})
         notification, options, wishes = self.notification, self.options, self.notification.wishes.ApnsInfo
         alert = {"title": content.title, "subtitle": content.subtitle, "body": content.body}
         aps: dict[str, Any] = {"alert": {key: value for key, value in alert.items() if value} or {"body": content.body}}

@@ -70,7 +70,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     payload_limit_bytes: int = 4096
     min_ttl_seconds: int = 0
     max_ttl_seconds: int = 28 * 86_400
-    recall: bool = False
+    replaces: bool = True  # a notification with the same id takes the place of an earlier one
+    withdraws: bool = False  # the app can be told silently to take notifications away, and its badge be set
     receipts: bool = False
     login_token_seconds: int | None = None  # None: no log-in
     http_version: str = "1.1/2"

@@ -182,6 +182,7 @@ class FcmChannel:
         click_actions=("launcher", "page"),
         custom_sound=True,
         badge=True,
+        withdraws=True,
         channel_id=True,
         classes=True,
         image=True,
@@ -326,6 +327,11 @@ def _message(notification: Notification, content: Content, options: FcmOptions, 
     if notification.wake_up:  # data alone, so that the app's own code runs and decrypts what it fetches
         android["priority"] = "high"
         return {options.address: "", "data": data, "android": android}
+    if notification.withdraws:
+        data["withdraw"] = _encode(notification.withdraws).decode()
+        if notification.badge is not None:
+            data["badge"] = str(max(0, notification.badge))
+        return {options.address: "", "data": data, "android": android | {"priority": "normal"}}
     shown = _shown(notification, options, action)
     texts = {"title": content.title, "body": content.body}
     if content.image:

@@ -108,6 +108,7 @@ class TpnsChannel:
         click_actions=("launcher", "page", "web"),
         custom_sound=True,
         badge=True,
+        replaces=False,
         channel_id=True,
         classes=True,
         image=True,

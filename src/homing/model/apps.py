@@ -39,6 +39,8 @@ class AppSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     recall_seconds: int = 120  # how long a sender may recall
     session_days: int = 30  # how long a session token lives without being used
     default_ttl_seconds: int = 7 * DAY_SECONDS  # of a notification
+    replace_recalled: bool = True  # the notification of a recalled message is replaced by one that says so
+    clear_read: bool = True  # notifications that were read on another device are taken away, where the vendor allows it
     tell_blocked_senders: bool = True  # a sender on the receiver's blacklist is refused; else it hears that it was sent
 
 

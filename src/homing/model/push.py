@@ -72,7 +72,17 @@ class Reason(enum.StrEnum):
     CLASS_REFUSED = "class_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
     QUOTA_DEVICE = "quota_device"
+    TAKEN_BACK = "taken_back"
+    CLEARED = "cleared"
     NO_CHANNEL_ID = "no_channel_id"  # the vendor would take it, and the phone would show nothing
+
+
+class PushKind(enum.StrEnum):
+    """What a push is for."""
+
+    MESSAGE = ""
+    RECALLED = "recalled"  # takes the place of a recalled message's notification
+    READ = "read"  # silently takes the notifications away that were read elsewhere
 
 
 class Decision(msgspec.Struct, frozen=True):

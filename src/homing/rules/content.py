@@ -92,7 +92,7 @@ def _words(
     body = new_message(language) if settings.hide_content else _body(wishes, elements, language)
     ext = wishes.Ext or _default_ext(message, default_title if message.group_id else nick, body)
     if settings.hide_content:
-        wishes = _without_content(wishes)
+        wishes = without_content(wishes)
     if apple and message.group_id:
         nick = f"{_line(nick)}({_line(default_title)})"
     return *_headline(wishes, body, _line(nick), message.from_account, default_title, apple=apple), ext, wishes
@@ -134,7 +134,7 @@ def _wishes_of_custom(elements: Sequence[Element]) -> OfflinePushInfo:
     return NO_WISHES
 
 
-def _without_content(wishes: OfflinePushInfo) -> OfflinePushInfo:
+def without_content(wishes: OfflinePushInfo) -> OfflinePushInfo:
     """The sender's wishes without anything that a lock screen would show of the message."""
     replace = msgspec.structs.replace
     return replace(
@@ -201,14 +201,36 @@ def _default_ext(message: Message, nick: str, body: str) -> str:
 def _identity(message: Message, conversation_id: str, mode: NotificationMode) -> tuple[int, str]:
     """Notify id (31 bits, never 0: some vendors take 0 for none) and collapse id (at most 64 bytes), stable over retries."""
     if mode is NotificationMode.PER_CONVERSATION:
-        return _hashed("c-", conversation_id)
+        return _number(conversation_id), conversation_collapse_id(conversation_id)
     if message.flags & _BATCH:
-        return _hashed("b-", f"{message.from_account}/{message.msg_key}")
+        return _number(_batch_name(message.from_account, message.msg_key)), batch_collapse_id(message.from_account, message.msg_key)
     # Message ids differ mostly in bits above the 31st; multiplying spreads them (Fibonacci hashing).
     mixed = ((message.message_id * 0x9E37_79B9_7F4A_7C15) & _MASK64) >> 33
-    return mixed or 1, f"m-{message.message_id}"
+    return mixed or 1, message_collapse_id(message.message_id)
 
 
-def _hashed(prefix: str, name: str) -> tuple[int, str]:
-    octets = name.encode("utf-8", "surrogatepass")
-    return zlib.crc32(octets) & _MASK31 or 1, prefix + hashlib.blake2b(octets, digest_size=16).hexdigest()
+def message_collapse_id(message_id: int) -> str:
+    """The collapse id of a message that has a notification of its own."""
+    return f"m-{message_id}"
+
+
+def conversation_collapse_id(conversation_id: str) -> str:
+    """The collapse id that all notifications of a conversation share."""
+    return "c-" + _digest(conversation_id)
+
+
+def batch_collapse_id(from_account: str, msg_key: str) -> str:
+    """The collapse id that all receivers of a batch share."""
+    return "b-" + _digest(_batch_name(from_account, msg_key))
+
+
+def _batch_name(from_account: str, msg_key: str) -> str:
+    return f"{from_account}/{msg_key}"
+
+
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) & _MASK31 or 1
+
+
+def _digest(name: str) -> str:
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

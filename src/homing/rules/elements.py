@@ -23,6 +23,7 @@ PLACEHOLDERS: dict[str, tuple[str, str]] = {
 }
 _NEW_MESSAGE = ("你收到一条新消息", "You have a new message")
 _NEW_MESSAGE_TITLE = ("新消息", "New message")
+_RECALLED = ("此消息已被撤回", "This message was recalled")
 
 
 def is_chinese(language: str) -> bool:
@@ -38,6 +39,11 @@ def new_message(language: str) -> str:
 def new_message_title(language: str) -> str:
     """The title of a notification that says nothing, where vendors demand a title."""
     return _NEW_MESSAGE_TITLE[0 if is_chinese(language) else 1]
+
+
+def recalled_message(language: str) -> str:
+    """What takes the place of a message that its sender recalled."""
+    return _RECALLED[0 if is_chinese(language) else 1]
 
 
 def element_text(element: Element, language: str) -> str:

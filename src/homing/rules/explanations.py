@@ -182,6 +182,14 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "请用 add_group_member 将该账号重新加入群组",
     ),
     Reason.RECALLED: Words("the message was recalled first", "消息已先被撤回"),
+    Reason.TAKEN_BACK: Words(
+        "the message was recalled after its notification had gone out: this notification takes its place",
+        "消息在通知发出之后被撤回：用这条通知取代它",
+    ),
+    Reason.CLEARED: Words(
+        "the message was read on another device after its notification had gone out: this silent push takes it away",
+        "消息在通知发出之后已在其他终端读过：用这条静默推送清除通知",
+    ),
     Reason.SUPERSEDED: Words(
         "a newer message of the conversation took its place in the tray",
         "同一会话的更新消息已取代它",

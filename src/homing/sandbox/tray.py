@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from .base import Notice, PhoneEvent
 from .phones import MAX_TRAY, Phone, PhoneChannel, TrayItem
 
@@ -28,6 +30,8 @@ def arrive(phone: Phone, notice: Notice, item_id: int) -> tuple[PhoneEvent, str]
     if phone.app_state == "force_stopped":
         return PhoneEvent.NOT_SHOWN, "the app was force-stopped"
     if notice.data_only:
+        _count_badge(phone, notice)
+        _take_away(phone, notice)
         return _hand_over(phone, notice, "data message")
     if phone.app_state == "foreground" and not notice.show_in_foreground:
         return _hand_over(phone, notice, "the app is in the foreground")
@@ -42,6 +46,17 @@ def arrive(phone: Phone, notice: Notice, item_id: int) -> tuple[PhoneEvent, str]
         return PhoneEvent.NOT_SHOWN, f"the notification channel {channel.id!r} is switched off"
     _show(phone, notice, channel, item_id)
     return PhoneEvent.SHOWN, ""
+
+
+def _take_away(phone: Phone, notice: Notice) -> None:
+    """The app does what a data message asks for that withdraws notifications: it cancels them, and sets its badge."""
+    names = notice.extras.get("withdraw")
+    if isinstance(names, str):  # where every value is a string
+        names = json.loads(names)
+        badge = notice.extras.get("badge", "")
+        phone.badge = int(badge) if badge.isdigit() else phone.badge
+    if isinstance(names, list):
+        phone.tray = [t for t in phone.tray if not (t.notice.vendor == notice.vendor and t.notice.replace_key in names)]
 
 
 def _hand_over(phone: Phone, notice: Notice, reason: str) -> tuple[PhoneEvent, str]:

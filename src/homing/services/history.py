@@ -20,8 +20,11 @@ from homing.store import history as store
 from homing.store.engine import Database, Tx
 from homing.store.messages import lock_accounts
 from homing.store.pushes import cancel_messages, cancel_read
+from homing.store.withdrawals import shown
 
+from .fan_out import Lane
 from .importing import file_message, imported_message
+from .withdrawals import take_away, take_back
 
 MAX_ROAM_PAGE = 100
 MAX_ROAM_BYTES = 256 * 1024
@@ -65,19 +68,20 @@ class History:
         """
         now_ms = self._clock.now_ms()
 
-        async def work(tx: Tx) -> tuple[Message, list[store.ConnectedDevice]] | None:
+        async def work(tx: Tx) -> tuple[Message, list[store.ConnectedDevice], list[Lane]] | None:
             message = await _find(tx, app.sdkappid, from_account, to_account, msg_key, msg_id)
             if not by_admin and now_ms > (message.timestamp + app.settings.recall_seconds) * 1000:
                 raise Refused(RECALL_TOO_LATE)
             if message.revoked:
                 return None
-            await _take_back(tx, message, now_ms)
-            return message, await store.connected_devices(tx, app.sdkappid, [from_account, to_account])
+            lanes = await self._take_back(tx, app, message, now_ms)
+            return message, await store.connected_devices(tx, app.sdkappid, [from_account, to_account]), lanes
 
         found = await self._database.write(work)
         if found is None:
             return
-        message, devices = found
+        message, devices, lanes = found
+        self._wake(lanes)
 
         def recalled(device: store.ConnectedDevice) -> Delivery:
             return RevokedDelivery(device.device_id, device.session_id, message.msg_id, message.msg_key, from_account, to_account)
@@ -92,14 +96,19 @@ class History:
         now_ms = self._clock.now_ms()
         at = now_ms // 1000 if read_at is None else max(0, min(read_at, now_ms // 1000))
 
-        async def work(tx: Tx) -> list[store.ConnectedDevice]:
+        async def work(tx: Tx) -> tuple[list[store.ConnectedDevice], list[Lane]]:
             await _require(tx, app.sdkappid, user_id, peer)
-            if not await _move_read_mark(tx, app.sdkappid, user_id, peer, at):
-                return []
-            await cancel_read(tx, app.sdkappid, user_id, conversation_of(user_id, peer), at, now_ms)
-            return await store.connected_devices(tx, app.sdkappid, [user_id, peer])
+            moved = await _move_read_mark(tx, app.sdkappid, user_id, peer, at)
+            if moved is None:
+                return [], []
+            before, total = moved
+            conversation = conversation_of(user_id, peer)
+            await cancel_read(tx, app.sdkappid, user_id, conversation, at, now_ms)
+            lanes = await take_away(tx, app, self._ids, user_id, conversation, (before, at), now_ms, badge=total, device_id=device_id)
+            return await store.connected_devices(tx, app.sdkappid, [user_id, peer]), lanes
 
-        devices = await self._database.write(work)
+        devices, lanes = await self._database.write(work)
+        self._wake(lanes)
 
         def read(device: store.ConnectedDevice) -> Delivery:
             own = device.user_id == user_id
@@ -166,6 +175,30 @@ class History:
         message = imported_message(app.sdkappid, self._ids.next(), draft, self._clock.now_ms(), realtime=count_unread)
         return await self._database.write(lambda tx: file_message(tx, message, count_unread=count_unread))
 
+    async def _take_back(self, tx: Tx, app: App, message: Message, now_ms: int) -> list[Lane]:
+        """Mark as recalled, cancel what is not yet sent, correct the receiver's unread count, replace what is on phones."""
+        # The receiver's account first, as accepting a message does: so counts cannot change in between.
+        key = (message.sdkappid, message.to_account)
+        await lock_accounts(tx, [key])
+        if not await store.set_revoked(tx, message.sdkappid, message.message_id, now_ms):
+            return []
+        on_phones = await shown(tx, message.sdkappid, [message.message_id])
+        await cancel_messages(tx, message.sdkappid, [message.message_id], Reason.RECALLED, now_ms)
+        state = await store.read_state(tx, message.sdkappid, message.to_account, message.from_account)
+        if state is None or message.timestamp <= state.read_at:
+            return []  # whoever has read it has no notification of it any more
+        if _counts(message) and state.unread > 0:
+            lowered = store.ReadState(state.unread - 1, state.read_at)
+            await store.set_read_state(tx, message.sdkappid, message.to_account, message.from_account, lowered)
+            await store.lower_unread_total(tx, message.sdkappid, message.to_account, 1)
+        account = (await lock_accounts(tx, [key])).get(key)
+        badges = {} if account is None else {account.user_id: account.unread_total}
+        return await take_back(tx, app, self._ids, on_phones, now_ms, badges)
+
+    def _wake(self, lanes: Iterable[Lane]) -> None:
+        for lane in lanes:
+            self._bus.wake(lane)
+
     def _tell(
         self, devices: Iterable[store.ConnectedDevice], make: Callable[[store.ConnectedDevice], Delivery], *, but: int | None
     ) -> None:
@@ -197,32 +230,23 @@ async def _find(tx: Tx, sdkappid: int, from_account: str, to_account: str, msg_k
     return message
 
 
-async def _take_back(tx: Tx, message: Message, now_ms: int) -> None:
-    """Mark as recalled, correct the receiver's unread count, cancel what is not yet sent."""
-    # The receiver's account first, as accepting a message does: so counts cannot change in between.
-    await lock_accounts(tx, [(message.sdkappid, message.to_account)])
-    if not await store.set_revoked(tx, message.sdkappid, message.message_id, now_ms):
-        return
-    await cancel_messages(tx, message.sdkappid, [message.message_id], Reason.RECALLED, now_ms)
-    if message.to_seq is None or message.flags & MessageFlags.NO_UNREAD or message.from_account == message.to_account:
-        return
-    state = await store.read_state(tx, message.sdkappid, message.to_account, message.from_account)
-    if state is not None and state.unread > 0 and message.timestamp > state.read_at:
-        lowered = store.ReadState(state.unread - 1, state.read_at)
-        await store.set_read_state(tx, message.sdkappid, message.to_account, message.from_account, lowered)
-        await store.lower_unread_total(tx, message.sdkappid, message.to_account, 1)
+def _counts(message: Message) -> bool:
+    """Whether the message had counted as unread."""
+    return not (message.to_seq is None or message.flags & MessageFlags.NO_UNREAD or message.from_account == message.to_account)
 
 
-async def _move_read_mark(tx: Tx, sdkappid: int, user_id: str, peer: str, at: int) -> bool:
-    await lock_accounts(tx, [(sdkappid, user_id)])
+async def _move_read_mark(tx: Tx, sdkappid: int, user_id: str, peer: str, at: int) -> tuple[int, int] | None:
+    """The mark before, and the account's unread total now; None when the mark would not move."""
+    key = (sdkappid, user_id)
+    account = (await lock_accounts(tx, [key])).get(key)
     state = await store.read_state(tx, sdkappid, user_id, peer)
-    if state is None or at < state.read_at:
-        return False
+    if account is None or state is None or at < state.read_at:
+        return None
     limit = min(state.unread, MAX_COUNTED_UNREAD)
     left = await store.count_unread(tx, sdkappid, conversation_of(user_id, peer), user_id, at, limit)
     await store.set_read_state(tx, sdkappid, user_id, peer, store.ReadState(left, at))
     await store.lower_unread_total(tx, sdkappid, user_id, state.unread - left)
-    return True
+    return state.read_at, max(0, account.unread_total - (state.unread - left))
 
 
 async def _roam_start(tx: Tx, sdkappid: int, operator: str, peer: str, last_msg_key: str, max_time: int) -> tuple[int, int]:

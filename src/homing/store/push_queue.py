@@ -35,7 +35,8 @@ _DETAILS = Bulk(
     "COALESCE(v.business_id, d.business_id), COALESCE(v.token, d.token), d.language, c.channel, c.paused_reason, a.nick, p.sdkappid, "
     "CASE WHEN p.replaces <> '' AND EXISTS (SELECT 1 FROM push n WHERE n.sdkappid = p.sdkappid AND n.user_id = p.user_id "
     "AND n.push_id > p.push_id AND n.device_id = p.device_id AND n.replaces = p.replaces AND n.state NOT IN (12, 15)) "
-    "THEN 1 ELSE 0 END, COALESCE(r.attempts, 0), COALESCE(u.filters, 0) "
+    "THEN 1 ELSE 0 END, COALESCE(r.attempts, 0), COALESCE(u.filters, 0), p.kind, "
+    "CASE WHEN p.kind = '' THEN '' ELSE p.inputs END "
     "FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
     "LEFT JOIN device d ON d.device_id = p.device_id "
     # A call that was bound to the device's token for calls stays there for as long as the device has that token.
@@ -209,6 +210,8 @@ class ClaimedRow(NamedTuple):
     superseded: int
     attempts_before: int  # somebody had it tried again after so many
     filters: int = 0  # what the receiver has set against incoming messages
+    kind: str = ""  # PushKind
+    inputs: str = ""  # of a push that takes notifications back
     screening: Screening | None = None  # the same in detail, where it has set anything
     group: GroupRow | None = None  # of a message to a group
 

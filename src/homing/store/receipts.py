@@ -8,7 +8,6 @@ import msgspec
 
 from homing.model.outcome import ReceiptKind
 
-from .bundle_receipts import Sought, find_targets
 from .dead_tokens import DeadToken, drop_tokens
 from .engine import Bulk, Query, Row, Tx
 
@@ -23,14 +22,15 @@ _BY_MESSAGE = Bulk(
     "receipts.by_message",
     [*_KEY, ("business_id", "bigint"), ("message_id", "bigint"), ("token", "text")],
     "SELECT k.n, p.push_id, p.token FROM k JOIN push p ON p.message_id = k.message_id "
-    "WHERE p.sdkappid = k.sdkappid AND p.business_id = k.business_id AND p.token = k.token",
+    "WHERE p.sdkappid = k.sdkappid AND p.business_id = k.business_id AND p.token = k.token AND p.kind = ''",
 )
 # The device reported a newer token of the same certificate between the decision and the sending.
 _BY_HOLDER = Bulk(
     "receipts.by_holder",
     [*_KEY, ("business_id", "bigint"), ("message_id", "bigint"), ("token", "text")],
     "SELECT k.n, p.push_id, d.token FROM k JOIN push p ON p.message_id = k.message_id JOIN device d ON d.device_id = p.device_id "
-    "WHERE p.sdkappid = k.sdkappid AND p.business_id = k.business_id AND d.business_id = k.business_id AND d.token = k.token",
+    "WHERE p.sdkappid = k.sdkappid AND p.business_id = k.business_id AND d.business_id = k.business_id AND d.token = k.token "
+    "AND p.kind = ''",
 )
 _OF_DEVICE_BY_PUSH = Bulk(
     "receipts.of_device_by_push",
@@ -42,20 +42,20 @@ _OF_DEVICE_BY_MESSAGE = Bulk(
     "receipts.of_device_by_message",
     [*_KEY, ("device_id", "bigint"), ("message_id", "bigint")],
     "SELECT k.n, p.push_id, p.token FROM k JOIN push p ON p.message_id = k.message_id "
-    "WHERE p.sdkappid = k.sdkappid AND p.device_id = k.device_id",
+    "WHERE p.sdkappid = k.sdkappid AND p.device_id = k.device_id AND p.kind = ''",
 )
 # A batch of messages shares its MsgKey, and the token tells which of them is meant.
 _BY_KEY = Bulk(
     "receipts.by_msg_key",
     [*_KEY, ("business_id", "bigint"), ("seq", "bigint"), ("random", "bigint"), ("token", "text")],
     "SELECT k.n, p.push_id, p.token FROM k JOIN message m ON m.sdkappid = k.sdkappid AND m.seq = k.seq AND m.random = k.random "
-    "JOIN push p ON p.message_id = m.message_id WHERE p.business_id = k.business_id AND p.token = k.token",
+    "JOIN push p ON p.message_id = m.message_id WHERE p.business_id = k.business_id AND p.token = k.token AND p.kind = ''",
 )
 _OF_DEVICE_BY_KEY = Bulk(
     "receipts.of_device_by_msg_key",
     [*_KEY, ("device_id", "bigint"), ("seq", "bigint"), ("random", "bigint")],
     "SELECT k.n, p.push_id, p.token FROM k JOIN message m ON m.sdkappid = k.sdkappid AND m.seq = k.seq AND m.random = k.random "
-    "JOIN push p ON p.message_id = m.message_id WHERE p.device_id = k.device_id",
+    "JOIN push p ON p.message_id = m.message_id WHERE p.device_id = k.device_id AND p.kind = ''",
 )
 _INSERT = Bulk(
     "receipts.insert",
@@ -145,10 +145,6 @@ async def _resolve(tx: Tx, reports: Sequence[Report]) -> dict[int, tuple[int, st
     await look(_OF_DEVICE_BY_PUSH, [(n, r.sdkappid, r.device_id, r.push_id) for n, r in devices if r.push_id])
     await look(_OF_DEVICE_BY_MESSAGE, [(n, r.sdkappid, r.device_id, r.message_id) for n, r in devices if n not in found and r.message_id])
     await look(_OF_DEVICE_BY_KEY, [(n, r.sdkappid, r.device_id, *r.key) for n, r in devices if n not in found and r.key])
-    left = [(n, r) for n, r in numbered if n not in found and (r.push_id or r.message_id)]
-    if left:
-        sought = [Sought(n, r.sdkappid, r.business_id, r.device_id, r.push_id, r.message_id, r.token) for n, r in left]
-        found.update(await find_targets(tx, sought))
     return found
 
 
