@@ -424,3 +424,18 @@ def test_a_pem_without_its_key_or_with_anothers_is_told():
 
 def test_the_tapped_app_gets_the_ext_back():
     assert APNS.parse_extras(payload(render(notification())[0])) == notification().ext
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (400, "BadDeviceToken", "environment=sandbox"),
+        (400, "DeviceTokenNotForTopic", "topic"),
+        (403, "BadEnvironmentKeyInToken", "other environment"),
+    ],
+)
+def test_a_token_or_a_key_of_the_other_kind_is_explained_and_not_believed_at_once(status: int, reason: str, words: str):
+    (request,) = render(notification())
+    (outcome,) = APNS.interpret(request, VendorResponse(status, {}, json.dumps({"reason": reason}).encode()), NOW_MS)
+    assert words in outcome.detail
+    assert not (outcome.kind is OutcomeKind.TOKEN_DEAD and outcome.evidence is Evidence.TOKEN)

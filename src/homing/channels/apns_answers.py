@@ -15,26 +15,34 @@ class _Meaning(msgspec.Struct, frozen=True):
     reconnect: bool = False
     evidence: Evidence = Evidence.TOKEN
     wait: float | None = None
+    words: str = ""  # what Apple's word means for whoever has to do something
 
 
 _REFUSED: Final = _Meaning(OutcomeKind.MESSAGE_REFUSED)
 _CREDENTIALS: Final = _Meaning(OutcomeKind.CREDENTIALS_REFUSED)
+_OTHER_ENVIRONMENT: Final = _Meaning(OutcomeKind.CREDENTIALS_REFUSED, words="the key is for the other environment")
 # Section 4. BadDeviceToken may be a good token of the other environment (trap 1), so it needs a recent success beside it.
 _BY_REASON: Final[dict[str, _Meaning]] = {
-    "BadDeviceToken": _Meaning(OutcomeKind.TOKEN_DEAD, evidence=Evidence.REQUEST),
-    "DeviceTokenNotForTopic": _Meaning(OutcomeKind.TOKEN_DEAD, evidence=Evidence.REQUEST),
+    "BadDeviceToken": _Meaning(
+        OutcomeKind.TOKEN_DEAD,
+        evidence=Evidence.REQUEST,
+        words="no token, or one of the other environment: builds from Xcode need a certificate with environment=sandbox",
+    ),
+    "DeviceTokenNotForTopic": _Meaning(
+        OutcomeKind.TOKEN_DEAD, evidence=Evidence.REQUEST, words="a token of another app: compare topic with the app's bundle id"
+    ),
     "Unregistered": _Meaning(OutcomeKind.TOKEN_DEAD),
     "ExpiredToken": _Meaning(OutcomeKind.TOKEN_DEAD),
     "TopicDisallowed": _CREDENTIALS,
     "BadTopic": _CREDENTIALS,
     "MissingTopic": _CREDENTIALS,
     "BadCertificate": _CREDENTIALS,
-    "BadCertificateEnvironment": _CREDENTIALS,
+    "BadCertificateEnvironment": _Meaning(OutcomeKind.CREDENTIALS_REFUSED, words="the certificate is for the other environment"),
     "InvalidProviderToken": _CREDENTIALS,
     "MissingProviderToken": _CREDENTIALS,
     "Forbidden": _CREDENTIALS,
-    "BadEnvironmentKeyIdInToken": _CREDENTIALS,
-    "BadEnvironmentKeyInToken": _CREDENTIALS,  # the live server's spelling
+    "BadEnvironmentKeyIdInToken": _OTHER_ENVIRONMENT,
+    "BadEnvironmentKeyInToken": _OTHER_ENVIRONMENT,  # the live server's spelling
     "BadCollapseId": _REFUSED,
     "BadExpirationDate": _REFUSED,
     "BadMessageId": _REFUSED,
@@ -78,6 +86,7 @@ def refused(response: VendorResponse) -> Outcome:
     return Outcome(
         meaning.kind,
         reason[:64] or str(response.status),
+        meaning.words,
         vendor_message_id=response.headers.get("apns-id", "")[:256],
         retry_after_seconds=meaning.wait,
         dead_since_ms=dead_since if dead_since > 0 else None,

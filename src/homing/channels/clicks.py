@@ -39,6 +39,12 @@ def page_intent(options: CommonOptions) -> str:
     return intent_uri(component=f"{package}/{activity}") if package and activity else ""
 
 
+def no_action_problem(vendor: str) -> FieldProblem:
+    """What to say where ``click_value`` names a page in a way that this vendor has not."""
+    cure = "Use the activity's full class name, or an intent URI with a component or a scheme"
+    return FieldProblem("click_value", f"{vendor} opens an activity or an address of the app's own scheme, not an action", cure)
+
+
 def page_problem(options: CommonOptions) -> FieldProblem | None:
     """What keeps a vendor from opening the certificate's page."""
     if not opens_page(options) or page_intent(options) or page_action(options):

@@ -288,7 +288,8 @@ def _tokens(value: Any) -> frozenset[str]:
 
 def _refused(code: str, words: str, response: VendorResponse, now_ms: int) -> Outcome:
     if code == push_kit.ALL_INVALID:
-        return Outcome(OutcomeKind.TOKEN_DEAD, code, words, evidence=Evidence.REQUEST)
+        detail = "; ".join(part for part in (words, push_kit.ALL_INVALID_WORDS) if part)
+        return Outcome(OutcomeKind.TOKEN_DEAD, code, detail, evidence=Evidence.REQUEST)
     # An unknown code gives the message up; no code at all is worth another try.
     otherwise = OutcomeKind.MESSAGE_REFUSED if code and code not in _ACCEPTING_WITH_RESULT else OutcomeKind.UNKNOWN
     return push_kit.refusal(code, words, response, now_ms, _BY_CODE, otherwise)

@@ -305,7 +305,8 @@ def _partly(targets: Sequence[Target], words: str, request_id: str) -> list[Outc
 
 def _refused(code: str, words: str, response: VendorResponse, now_ms: int) -> Outcome:
     if code == push_kit.ALL_INVALID:  # usually a wrong app id, not dead phones (section 9, trap 1)
-        return Outcome(OutcomeKind.TOKEN_DEAD, code, words, evidence=Evidence.REQUEST)
+        detail = "; ".join(part for part in (words, push_kit.ALL_INVALID_WORDS) if part)
+        return Outcome(OutcomeKind.TOKEN_DEAD, code, detail, evidence=Evidence.REQUEST)
     return push_kit.refusal(code, words, response, now_ms, _BY_CODE)
 
 

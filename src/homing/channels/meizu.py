@@ -15,7 +15,7 @@ from homing.channels.answers import ext_text, json_object, one_line, retry_after
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
 from homing.channels.china_day import seconds_to_midnight
-from homing.channels.clicks import opens_page, page_action
+from homing.channels.clicks import no_action_problem, opens_page, page_action
 from homing.channels.content import Content, cleaned, cut_units, fit
 from homing.channels.statics import Statics
 from homing.channels.urls import base, receipt_url
@@ -388,8 +388,7 @@ def _by_status(response: VendorResponse, now_ms: int) -> Outcome:
 def _click_problems(options: MeizuOptions) -> list[FieldProblem]:
     click = _click(options)
     if opens_page(options) and click["clickType"] == 0:
-        cure = "Use the activity's full class name, or an intent URI with a component or a scheme"
-        return [FieldProblem("click_value", "Meizu opens an activity or an address of the app's own scheme, not an action", cure)]
+        return [no_action_problem("Meizu")]
     target = click.get("activity") or click.get("url") or ""
     if len(target.encode()) > _MAX_CLICK_BYTES:
         return [FieldProblem("click_value", "click_value is longer than the 1000 bytes that Meizu takes", "Shorten it")]

@@ -28,6 +28,7 @@ MAX_TAG_BYTES: Final = 64
 PARTIAL: Final = "80100000"
 #: Usually a wrong app id, not dead phones (sheet huawei, section 9, trap 1): never believed without a success beside it.
 ALL_INVALID: Final = "80300007"
+ALL_INVALID_WORDS: Final = "all tokens refused: of another app or project, of a removed app, or from before the phone's system was upgraded"
 _BLANK: Final = "新消息"  # an empty title or text is refused
 _MAX_RECEIPTS: Final = 2000
 _REFUSED: Final = OutcomeKind.MESSAGE_REFUSED

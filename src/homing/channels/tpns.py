@@ -14,7 +14,7 @@ import msgspec
 from homing.channels.answers import ext_text, integer, json_object, one_line, retry_after, text
 from homing.channels.base import Capabilities, FieldProblem
 from homing.channels.checks import common_problems, missing
-from homing.channels.clicks import opens_page
+from homing.channels.clicks import no_action_problem, opens_page
 from homing.channels.content import Content, cleaned, fit
 from homing.channels.statics import Statics
 from homing.channels.tpns_fields import TpnsCredentials, TpnsOptions
@@ -304,8 +304,7 @@ def _by_status(response: VendorResponse, now_ms: int) -> Outcome:
 def _page_problems(options: TpnsOptions) -> list[FieldProblem]:
     if not opens_page(options) or action(options, "") != {"action_type": 1}:
         return []
-    cure = "Use an intent URI with a scheme, or the activity's full class name"
-    return [FieldProblem("click_value", "TPNS opens an address of the app's own scheme or an activity, not an action", cure)]
+    return [no_action_problem("TPNS")]
 
 
 def _warnings(credentials: TpnsCredentials, options: TpnsOptions) -> list[FieldProblem]:

@@ -308,6 +308,29 @@ UNSEEN: Final[tuple[Words, ...]] = (
         "Public or marketing messages are limited a day and shown silently: apply for the private or important class at the vendor",
         "公信、营销类消息有每日数量限制并且静默展示：请向厂商申请私信或重要消息分类",
     ),
+    Words(
+        "The phone's own settings decide the rest: a silent notification or another tone for the app, contents hidden on the lock "
+        "screen, no icon in the status bar; a custom tone belongs to the notification channel and stays as it was first made",
+        "其余由手机设置决定：静默通知、应用的通知铃声、锁屏隐藏内容、状态栏不显示图标；自定义铃声属于通知通道，首次创建后不会改变",
+    ),
+    Words(
+        "Vendors filter what looks like a trial: a text of digits or a few letters, 'test', the same text again and again; send a sentence",
+        "厂商会过滤疑似测试的内容：纯数字、几个字母、“测试”字样或反复相同的文本；请发送一句完整的话",
+    ),
+    Words(
+        "If no message arrives on any phone: `homing cert check` tests the certificate at the vendor, `homing render` shows the request; "
+        "then look in the app whether the vendor's SDK registered and the token is reported after each login",
+        "如果所有手机都收不到：用 `homing cert check` 在厂商处验证证书，用 `homing render` 查看请求；再检查应用中厂商 SDK 是否注册成功、"
+        "每次登录后是否上报 token",
+    ),
+)
+
+#: For a push that reached the phone and was not tapped, or whose tap opened something else.
+OPENS_PAGE: Final = Words(
+    "If a tap opens the wrong page or none: click_value of the certificate must name an exported activity of the app's manifest with the "
+    "same scheme, host and path, and that page must read the ext",
+    "如果点击后打开的页面不对或没有打开：证书的 click_value 必须与应用清单中已导出的 Activity 的 scheme、host、path 一致，"
+    "并且该界面要解析 ext",
 )
 
 NO_RECEIPTS: Final = Words(

@@ -18,6 +18,7 @@ from homing.rules.explanations import (
     EVENTS,
     NO_CALLBACK,
     NO_RECEIPTS,
+    OPENS_PAGE,
     OVERDUE,
     QUOTA_STOP,
     SESSIONS,
@@ -208,6 +209,8 @@ class Explain:
             if until:
                 return [f"{QUOTA_STOP.text(language)} {moment(until)}"]
             return [OVERDUE] if push.due_at_ms < now_ms - _OVERDUE_MS else []
+        if push.state == PushState.ACCEPTED and (push.delivered_at_ms or push.shown_at_ms) and not push.clicked_at_ms:
+            return [OPENS_PAGE] if _opens_page(facts.certificates.get(push.business_id)) else []
         seen = push.delivered_at_ms or push.shown_at_ms or push.clicked_at_ms
         if push.state != PushState.ACCEPTED or seen or facts.receipts.get(push.push_id) or push.finished_at_ms > now_ms - _UNSEEN_MS:
             return []
@@ -368,6 +371,10 @@ def _receipt(receipt: store.ReceiptRecord, language: str) -> dict[str, Any]:
     told = msgspec.structs.asdict(receipt)
     del told["push_id"]
     return told | {"text": words.text(language), "cure": words.cure(language)}
+
+
+def _opens_page(certificate: CertificateRow | None) -> bool:
+    return certificate is not None and _inputs(certificate.options).get("click_action") == "page"
 
 
 def _receipt_hints(channel: str, certificate: CertificateRow | None) -> list[Words]:
