@@ -16,6 +16,7 @@ _TITLES = {
     "send": "The send stage alone: render, send, interpret",
     "server": "REST in to vendor request out, durable",
     "fanout": "One request to many receivers",
+    "group": "One message to a large group",
     "sockets": "Idle devices on WebSockets",
     "restart": "A server that starts with a backlog",
     "cluster": "A backlog, with one push process and with several",
@@ -62,6 +63,12 @@ def _fanout_options(parser: argparse.ArgumentParser) -> None:
     _database(parser)
 
 
+def _group_options(parser: argparse.ArgumentParser) -> None:
+    _numbers(parser, members=(10_000, "members of the group, all away"))
+    parser.add_argument("--rate", type=_amount, default=200.0, metavar="N", help="one-to-one messages a second beside it; default 200")
+    _database(parser)
+
+
 def _sockets_options(parser: argparse.ArgumentParser) -> None:
     _numbers(parser, count=(10_000, "devices"), hold_seconds=(10, "how long they idle"))
     _database(parser)
@@ -101,6 +108,7 @@ def _bench(name: str, call: Call) -> _Bench:
     from homing.bench.backlog import bench_restart
     from homing.bench.cluster import bench_cluster
     from homing.bench.fanout import bench_fanout
+    from homing.bench.group import bench_group
     from homing.bench.send import bench_send
     from homing.bench.sockets import bench_sockets
     from homing.bench.storage import bench_storage
@@ -114,6 +122,7 @@ def _bench(name: str, call: Call) -> _Bench:
         "send": bench_send,
         "server": bench_server,
         "fanout": bench_fanout,
+        "group": bench_group,
         "sockets": bench_sockets,
         "restart": bench_restart,
         "cluster": bench_cluster,
@@ -165,6 +174,7 @@ COMMANDS = (
         "homing bench server --rate 1500 --count 15000 --latency-ms 50",
     ),
     _command("fanout", "measure messages to many receivers", _fanout_options, "homing bench fanout --channel xiaomi"),
+    _command("group", "measure a message to a large group", _group_options, "homing bench group --members 10000"),
     _command("sockets", "measure idle devices on WebSockets", _sockets_options, "homing bench sockets --count 5000"),
     _command("restart", "measure a server that starts with a backlog", _restart_options, "homing bench restart --count 100000"),
     _command(
