@@ -20,6 +20,7 @@ from .elements import (
     video_message,
 )
 from .errors import HomingError
+from .groups import GroupEvent, GroupMember, GroupPage, Groups, JoinedGroup
 from .listener import Listener
 from .rest import RestClient
 from .sending import SendTask
@@ -31,9 +32,14 @@ __all__ = [
     "Backoff",
     "Element",
     "FallbackToken",
+    "GroupEvent",
+    "GroupMember",
+    "GroupPage",
+    "Groups",
     "HarmonyInfo",
     "HomingClient",
     "HomingError",
+    "JoinedGroup",
     "Listener",
     "LoginStatus",
     "MissedPage",

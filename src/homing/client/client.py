@@ -19,6 +19,7 @@ from homing.model.push_info import OfflinePushInfo
 from .backoff import Backoff
 from .errors import ConnectionLost, HomingError
 from .events import Events
+from .groups import GroupEvent, Groups
 from .link import Link, socket_url
 from .listener import Listener
 from .sending import OnError, OnProgress, OnSuccess, SendTask
@@ -70,6 +71,7 @@ class HomingClient:
         self._backoff = backoff or Backoff()
         self._request_seconds = request_seconds
         self._events = Events(self._acknowledge)
+        self.groups = Groups(self, self._events.message)
         self._status = LoginStatus.LOGOUT
         self._user_id = ""
         self._login_body: dict[str, Any] = {}
@@ -152,6 +154,7 @@ class HomingClient:
         }
         if user_id != self._user_id or after is not None:
             self._events.restart(after or "")
+            self.groups.restart()
         self._user_id, self._session_token = user_id, ""
         self._changed.clear()
         self._events.tell("on_connecting")
@@ -185,6 +188,7 @@ class HomingClient:
     async def close(self) -> None:
         """Hang up without logging out, as when the app is killed: pushes go on."""
         await self._hang_up()
+        await self.groups.close()
         for task in list(self._sends):
             task.cancel()
         if self._sends:
@@ -200,20 +204,20 @@ class HomingClient:
 
     async def set_offline_push_config(self, config: OfflinePushConfig | None) -> None:
         """Report the token of the vendor's SDK; None turns push off. Call it after each log-in and each change of the token."""
-        await self._call("push-config", config, dict[str, Any])
+        await self.call("push-config", config, dict[str, Any])
 
     async def do_background(self, unread_count: int = 0) -> None:
         """The app is in the background now; ``unread_count`` is where the badge starts."""
-        await self._call("background", {"unread_count": unread_count}, dict[str, Any])
+        await self.call("background", {"unread_count": unread_count}, dict[str, Any])
 
     async def do_foreground(self) -> None:
         """The app is in front again: no pushes."""
-        await self._call("foreground", {}, dict[str, Any])
+        await self.call("foreground", {}, dict[str, Any])
 
     async def report_push_event(self, push_id: int | str, event: str, *, at: int | None = None) -> None:
         """Say that a push was ``delivered``, ``shown`` or ``clicked``. ``at``: unix seconds, default now."""
         body = {"push_id": push_id, "event": event, "at": int(time.time()) if at is None else at}
-        await self._call("push-events", body, dict[str, Any])
+        await self.call("push-events", body, dict[str, Any])
 
     # --- messages ---
 
@@ -235,11 +239,9 @@ class HomingClient:
 
         It is repeated after a cut until it is answered; the server stores it once.
         """
-        random = secrets.randbits(32)
         body: dict[str, Any] = {
             "to_user": to_user,
             "elements": [elements] if isinstance(elements, Element) else list(elements),
-            "random": random,
             "online_only": online_only,
             "cloud_custom_data": cloud_custom_data,
             "exclude_from_unread": exclude_from_unread,
@@ -247,6 +249,13 @@ class HomingClient:
         }
         if offline_push_info is not None:
             body["offline_push_info"] = offline_push_info
+        return self.start_send(body, on_progress, on_success, on_error)
+
+    def start_send(
+        self, body: dict[str, Any], on_progress: OnProgress | None, on_success: OnSuccess | None, on_error: OnError | None
+    ) -> SendTask:
+        """Send the body of a message under a random number of its own; the groups send by this too."""
+        random = body["random"] = secrets.randbits(32)
         task = asyncio.get_running_loop().create_task(self._send(body))
         self._sends.add(task)
         task.add_done_callback(self._sends.discard)
@@ -257,11 +266,11 @@ class HomingClient:
     async def mark_read(self, peer: str, read_at: int | None = None) -> None:
         """The conversation with ``peer`` is read, up to a unix second (default now)."""
         body = {"peer": peer} if read_at is None else {"peer": peer, "read_at": read_at}
-        await self._call("read", body, dict[str, Any])
+        await self.call("read", body, dict[str, Any])
 
     async def recall(self, to_user: str, msg_key: str) -> None:
         """Take back a message of one's own."""
-        await self._call("recall", {"to_user": to_user, "msg_key": msg_key}, dict[str, Any])
+        await self.call("recall", {"to_user": to_user, "msg_key": msg_key}, dict[str, Any])
 
     # --- do not disturb ---
 
@@ -271,38 +280,38 @@ class HomingClient:
         ``pass_quiet_hours``: they notify in the do-not-disturb window too.
         """
         body: dict[str, Any] = {"peers": list(peers), "option": option, "pass_quiet_hours": pass_quiet_hours}
-        await self._call("set-receive-options", body, dict[str, Any])
+        await self.call("set-receive-options", body, dict[str, Any])
 
     async def get_c2c_receive_message_opt(self, peers: Sequence[str]) -> dict[str, int]:
         """The options of these conversations, by peer."""
-        answer = await self._call("receive-options", {"peers": list(peers)}, dict[str, Any])
+        answer = await self.call("receive-options", {"peers": list(peers)}, dict[str, Any])
         return {item["peer"]: item["option"] for item in answer["options"]}
 
     async def set_all_receive_message_opt(self, window: QuietWindow | None) -> None:
         """The account's do-not-disturb window, in which nothing is pushed; None ends it."""
-        await self._call("set-quiet-hours", window, dict[str, Any])
+        await self.call("set-quiet-hours", window, dict[str, Any])
 
     async def get_all_receive_message_opt(self) -> dict[str, Any]:
         """The window, and whether the account is in it now."""
-        return await self._call("quiet-hours", {}, dict[str, Any])
+        return await self.call("quiet-hours", {}, dict[str, Any])
 
     async def missed_messages(self, after: str = "", limit: int = 50) -> MissedPage:
         """A page of the inbox after a cursor, oldest first."""
-        return await self._call("messages", {"after": after, "limit": limit}, MissedPage)
+        return await self.call("messages", {"after": after, "limit": limit}, MissedPage)
 
     async def session(self) -> dict[str, Any]:
         """What the server knows of this session."""
-        return await self._call("session", {}, dict[str, Any])
+        return await self.call("session", {}, dict[str, Any])
 
     # --- inside ---
 
     async def _send(self, body: dict[str, Any]) -> SentMessage:
-        sent = await self._call("send", body, SentMessage)
+        sent = await self.call("send", body, SentMessage)
         self._events.remember(sent.msg_id)
         return sent
 
-    async def _call(self, op: str, body: Any, kind: type[T]) -> T:
-        """Ask the server, over a cut if need be: every operation may be repeated."""
+    async def call(self, op: str, body: Any, kind: type[T]) -> T:
+        """Do an operation of the device API; over a cut if need be, since every one may be repeated. Raises ``HomingError``."""
         try:
             async with asyncio.timeout(self._request_seconds):
                 while True:
@@ -415,6 +424,8 @@ class HomingClient:
             return  # of a newer server
         body = msgspec.json.decode(frame.body, type=kind)
         if isinstance(body, ReceivedMessage):
+            if body.to_group:
+                self.groups.heard(body)
             self._events.message(body)
             if self._events.full and self._link is not None:
                 self._link.abort()  # what is not taken now comes again from the cursor
@@ -422,9 +433,12 @@ class HomingClient:
             self._ended_by = body.close_code
         elif isinstance(body, CursorNotice):
             if frame.op == "synced":
+                self.groups.catch_up()
                 self._events.tell("on_sync_finished", body.cursor)
             elif not self._events.cursor:
                 self._events.cursor = body.cursor
+        elif isinstance(body, GroupEvent):
+            self._events.tell("on_group_event", body)
         else:
             self._events.tell("on_message_revoked" if isinstance(body, RevokedNotice) else "on_conversation_read", body)
 
@@ -433,6 +447,7 @@ _EVENTS: dict[str, Any] = {
     "message": ReceivedMessage,
     "revoked": RevokedNotice,
     "read": ReadNotice,
+    "group": GroupEvent,
     "ended": EndedNotice,
     "ready": CursorNotice,
     "synced": CursorNotice,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from .groups import GroupEvent
 from .values import ReadNotice, ReceivedMessage, RevokedNotice
 
 Heard = Awaitable[Any] | None
@@ -33,6 +34,9 @@ class Listener:
 
     def on_message_revoked(self, notice: RevokedNotice) -> Heard:
         """A message was taken back."""
+
+    def on_group_event(self, event: GroupEvent) -> Heard:
+        """Something happened to a group, or the backend notifies its members."""
 
     def on_conversation_read(self, notice: ReadNotice) -> Heard:
         """A conversation was read on another device of this account, or by the peer."""

@@ -91,16 +91,19 @@ class ReceivedMessage(msgspec.Struct, frozen=True):
     exclude_from_unread: bool = False
     exclude_from_last_message: bool = False
     revoked: bool = False
+    to_group: str = ""  # of a message to a group, whose number there is ``seq``
+    at: tuple[str, ...] = ()
+    at_all: bool = False
 
     @property
     def peer(self) -> str:
-        """The other side of the conversation."""
-        return self.to_user if self.is_self else self.from_user
+        """The other side of the conversation: an account, or the group."""
+        return self.to_group or (self.to_user if self.is_self else self.from_user)
 
     @property
     def conversation_id(self) -> str:
-        """``c2c_{peer}``."""
-        return f"c2c_{self.peer}"
+        """``c2c_{peer}``, or ``group_{group}``."""
+        return f"group_{self.to_group}" if self.to_group else f"c2c_{self.peer}"
 
     @property
     def text(self) -> str:
@@ -159,6 +162,8 @@ class RevokedNotice(msgspec.Struct, frozen=True):
     msg_key: str
     from_user: str
     to_user: str
+    to_group: str = ""
+    seq: int = 0
 
 
 class EndedNotice(msgspec.Struct, frozen=True):

@@ -117,6 +117,11 @@ class ChatApp(Listener):
         with in_words():
             await self._running.mark_read(peer)
 
+    async def read_group(self, group_id: str) -> None:
+        """Everything in this group is read."""
+        with in_words():
+            await self._running.groups.mark_read(group_id)
+
     def read_extras(self, extras: Mapping[str, Any]) -> OfflineMessage | None:
         """Where a tapped notification leads: ``parseOfflineMessage`` of what the vendor's client handed over."""
         return parse_offline_message(extras)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+from homing.rules.offline_message import GROUP
+
 from .app import ChatApp, Incoming
 from .calls import SandboxApi
 from .cast import BRANDS, Brand
@@ -208,10 +210,13 @@ class DemoPhone:
             await self._open()
             message = self.app.read_extras(found["extras"])
             sender = message.sender if message else None
-            self.opened = {"activity": found["activity"], "data": found["data"], "sender": sender, "error": None}
+            in_group = message is not None and message.chat_type == GROUP
+            self.opened = {"activity": found["activity"], "data": found["data"], "sender": sender, "group": in_group, "error": None}
             if self.account is not None:
                 await self.app.report_clicked(found["extras"])
-                if message is not None:
+                if message is not None and in_group:
+                    await self.app.read_group(message.sender)
+                elif message is not None:
                     self.chat_with = message.sender
                     await self._read()
             await self._look()

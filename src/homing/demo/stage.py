@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from homing.app import listener, open_node, web_server
-from homing.client import RestClient
+from homing.client import HomingError, RestClient
 from homing.config import Config
+from homing.model.problems import GROUP_ID_TAKEN
 from homing.sandbox.server import Sandbox
 from homing.server.build import build
 from homing.store.engine import StoreRefused
@@ -137,6 +138,28 @@ class Stage:
                 sender, letter.receiver, letter.elements(), offline_push_info=letter.wishes(), SyncOtherMachine=1
             )
         return str(answer["MsgKey"])
+
+    async def make_group(self, group_id: str, name: str, members: Sequence[str]) -> None:
+        """A group of these people, made by the backend; it may be there from an earlier performance."""
+        people = [{"Member_Account": user_id} for user_id in members]
+        try:
+            await self.rest.call(
+                "group_open_http_svc/create_group", {"Type": "Public", "Name": name, "GroupId": group_id, "MemberList": people}
+            )
+        except HomingError as error:
+            if error.number != GROUP_ID_TAKEN.rest_code:
+                raise CallFailed(str(error)) from None
+
+    async def say_in_group(self, group_id: str, sender: str, letter: Letter) -> None:
+        """A member writes, by its backend."""
+        body: dict[str, Any] = {
+            "GroupId": group_id,
+            "From_Account": sender,
+            "Random": secrets.randbits(32),
+            "MsgBody": list(letter.elements()),
+        }
+        with in_words():
+            await self.rest.call("group_open_http_svc/send_group_msg", body)
 
     async def log_in_elsewhere(self, slot: str) -> None:
         """The person of this phone logs in on another phone of the same kind: this one is kicked."""

@@ -12,6 +12,8 @@ from .cast import BRANDS, CHAT_ACTIVITY, PEOPLE
 from .scene import Both, Scene, push_of
 from .words import Letter
 
+GROUP_ID, GROUP_NAME = "picnic", "Picnic on Sunday"
+
 
 class Step(msgspec.Struct, frozen=True):
     """One step: what happens, why, and the play itself."""
@@ -111,6 +113,23 @@ async def picture(scene: Scene) -> Both:
     await scene.until(lambda: bool(scene.bob.tray), "no notification in the tray")
     body = scene.bob.tray[-1]["body"]
     return f"in the tray as “{body}” through {push['service']}", f"通过 {push['service']} 在通知栏显示为“{body}”"
+
+
+async def group(scene: Scene) -> Both:
+    await scene.stage.make_group(GROUP_ID, GROUP_NAME, list(PEOPLE))
+    for phone in (scene.alice, scene.bob):
+        await phone.kill()
+    await scene.breathe()
+    await scene.stage.say_in_group(GROUP_ID, "carol", Letter(receiver="", text="Who brings the cake?"))
+    titles = []
+    for phone in (scene.alice, scene.bob):
+        item = await scene.in_tray(phone, "Who brings the cake?")
+        titles.append(item["title"] or item["body"])
+        opened = await phone.tap(item["id"])
+        scene.expect(opened["error"] is None, f"the tap failed: {opened['error']}")
+        scene.expect(opened["group"] and opened["sender"] == GROUP_ID, f"the extras name {opened['sender']!r}, not the group")
+    scene.expect(all(GROUP_NAME in title for title in titles), f"the titles do not name the group: {titles}")
+    return f"in both trays as {titles[1]!r}; each tap opens the group", f"两部手机的通知栏都显示“{titles[1]}”；点击均打开群聊"
 
 
 async def no_push(scene: Scene) -> Both:
@@ -263,6 +282,15 @@ STEPS: Final[tuple[Step, ...]] = (
             "图片、语音、文件、通话等按接收者的语言使用占位文本。",
         ),
         picture,
+    ),
+    Step(
+        "group",
+        ("Carol writes to the group", "卡罗尔在群里说话"),
+        (
+            "One message for all members: stored once, pushed through each member's vendor, and the tap opens the group.",
+            "一条消息发给所有成员：只存一份，经各成员的厂商通道推送，点击打开群聊。",
+        ),
+        group,
     ),
     Step(
         "no_push",

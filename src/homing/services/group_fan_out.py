@@ -38,8 +38,8 @@ from .jobs import AppDirectory
 
 log = structlog.get_logger()
 
-#: Members a step. A step of this size keeps the writer busy for some twenty milliseconds.
-STEP = 250
+#: Members a step. A step of this size keeps the writer busy for some ten milliseconds.
+STEP = 200
 #: Groups that are worked on at the same moment.
 CONCURRENT = 4
 SURVEY_SECONDS = 1.0
