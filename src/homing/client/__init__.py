@@ -20,7 +20,7 @@ from .elements import (
     video_message,
 )
 from .errors import HomingError
-from .groups import GroupEvent, GroupMember, GroupPage, Groups, JoinedGroup
+from .groups import GroupEvent, Groups, JoinedGroup
 from .listener import Listener
 from .rest import RestClient
 from .sending import SendTask
@@ -33,8 +33,6 @@ __all__ = [
     "Element",
     "FallbackToken",
     "GroupEvent",
-    "GroupMember",
-    "GroupPage",
     "Groups",
     "HarmonyInfo",
     "HomingClient",
