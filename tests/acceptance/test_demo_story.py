@@ -31,7 +31,7 @@ MUST_BE_THERE = {
     "token_moves",
     "dead_token",
     *(f"on_{name}" for name in BRANDS),
-    *(f"quota_{brand.name}" for brand in BRANDS.values() if brand.app_quota),
+    *(f"{'quota' if brand.app_quota else 'limit'}_{brand.name}" for brand in BRANDS.values()),
 }
 
 

@@ -82,3 +82,21 @@ def quota_of(brand: Brand) -> Play:
         return f"pending: {push['hints'][0][0]}; another certificate goes on", f"等待：{push['hints'][0][1]}；其他证书不受影响"
 
     return play
+
+
+def limit_of(brand: Brand) -> Play:
+    """The vendor counts no days of an app, but seconds: it says that this was too fast, and the push waits for its next attempt."""
+
+    async def play(scene: Scene) -> Both:
+        bob = scene.bob
+        await bob.kill()
+        await scene.stage.sandbox.order_fault(brand.channel, "quota", count=1)
+        entry = await scene.alice_says("Too fast for them")
+        await scene.until(lambda: bool(push_of(entry, bob).get("attempts")), "no attempt is recorded", entry)
+        push = push_of(entry, bob)
+        refused = push["attempts"][0]
+        scene.expect(refused["outcome"] in ("throttled", "vendor_down"), f"the vendor's word was taken for {refused['outcome']}")
+        scene.expect(push["state"] in ("pending", "claimed", "accepted"), f"the push is {push['state']}")
+        return f"{refused['code']}: {refused['text'][0]}", f"{refused['code']}：{refused['text'][1]}"
+
+    return play

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from .brand_steps import on_brand, quota_of
+from .brand_steps import limit_of, on_brand, quota_of
 from .cast import BRANDS, CHAT_ACTIVITY, PEOPLE
 from .scene import Both, Scene, push_of
 from .words import Letter
@@ -366,5 +366,19 @@ STEPS: Final[tuple[Step, ...]] = (
         )
         for brand in BRANDS.values()
         if brand.app_quota
+    ),
+    *(
+        Step(
+            f"limit_{brand.name}",
+            (f"{brand.service} says: too fast", f"{brand.service} 要求降速"),
+            (
+                "This vendor counts what is sent in a second: the push waits for its next attempt, and the vendor's word is recorded.",
+                "该厂商按每秒的发送量限制：推送等待下一次发送，并记录厂商的答复。",
+            ),
+            limit_of(brand),
+            brand.name,
+        )
+        for brand in BRANDS.values()
+        if not brand.app_quota
     ),
 )
