@@ -465,3 +465,9 @@ def test_what_would_fail_is_an_error(cert, field):
 
 def test_the_tapped_app_gets_the_ext_back():
     assert HONOR.parse_extras(json.loads(sent(notification())["data"])) == EXT
+
+
+@pytest.mark.parametrize(("unit", "length"), [("ms", 13), ("s", 10)])
+def test_the_timestamp_is_in_the_unit_that_the_certificate_says(unit: str, length: int):
+    (request,) = HonorChannel().render(notification(), (Target(1, "token"),), certificate(timestamp_unit=unit), None, NOW_MS)
+    assert len(dict(request.headers)["timestamp"]) == length

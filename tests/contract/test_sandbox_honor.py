@@ -289,3 +289,18 @@ async def test_a_data_message_goes_to_the_app(console: Console) -> None:
     assert (await console.send({"token": [phone["token"]], "data": "free text", "android": {"biTag": "d"}})).json()["code"] == 200
     assert await console.tray(phone) == []
     assert console.receipts() == [("d", 40000001)]
+
+
+async def test_at_night_notifications_are_held_until_the_morning(console: Console, clock: Any) -> None:
+    day_ms, china_ms, hour_ms = 86_400_000, 8 * 3_600_000, 3_600_000
+    midnight_ms = (clock.now_ms() + china_ms) // day_ms * day_ms + day_ms - china_ms
+    clock.set(midnight_ms + hour_ms)
+    phone = await console.phone(app={"vendor": {"night_hold": True}})
+    await console.log_in()
+    assert (await console.send(message(phone["token"]))).json()["code"] == 200
+    assert await console.tray(phone) == []
+    clock.set(midnight_ms + 6 * hour_ms)
+    await console.log_in()
+    assert len(await console.tray(phone)) == 1
+    assert (await console.send(message(phone["token"]))).json()["code"] == 200
+    assert len(await console.tray(phone)) == 2

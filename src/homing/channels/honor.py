@@ -72,6 +72,16 @@ class HonorOptions(CommonOptions, frozen=True, kw_only=True):
         int,
         field("Payload limit", "消息体上限", "Bytes without tokens; the vendor publishes none", "不含 token 的字节数", ge=1024, le=65_536),
     ] = push_kit.BODY_LIMIT_BYTES
+    timestamp_unit: Annotated[
+        str,
+        field(
+            "Timestamp unit",
+            "时间戳单位",
+            "Of the header timestamp: the vendor's sample has milliseconds, some of its libraries send seconds",
+            "请求头 timestamp 的单位：官方示例为毫秒，部分 SDK 使用秒",
+            choices=("ms", "s"),
+        ),
+    ] = "ms"
     callback_user: Annotated[str, field("Receipt user", "回执用户名", "Only with a receipt key", "仅与回执密钥一起填写")] = ""
 
 
@@ -132,6 +142,8 @@ class HonorChannel:
         found += missing("client_secret", credentials.client_secret)
         if credentials.app_id and not (credentials.app_id.isascii() and credentials.app_id.isdigit()):
             found.append(FieldProblem("app_id", "app_id is not a number", "Copy the App ID of the push service, not the client id"))
+        if options.timestamp_unit not in {"ms", "s"}:
+            found.append(FieldProblem("timestamp_unit", "timestamp_unit is neither ms nor s", "Use ms"))
         if problem := page_problem(options):
             found.append(problem)
         if options.callback_user and not credentials.callback_key:
@@ -170,7 +182,7 @@ class HonorChannel:
         token = grant.access_token if grant else ""
         headers = (
             ("authorization", f"Bearer {token}"),
-            ("timestamp", str(now_ms)),  # milliseconds, as in the vendor's sample
+            ("timestamp", str(now_ms if certificate.options.timestamp_unit == "ms" else now_ms // 1000)),
             ("content-type", "application/json; charset=UTF-8"),
         )
         secrets = (token,) if token else ()

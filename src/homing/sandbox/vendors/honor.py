@@ -14,6 +14,7 @@ from ..base import Notice, PhoneEvent, SimRequest, SimResponse
 from ..bucket import TokenBucket
 from ..daily import DailyCounter
 from ..front import json_response
+from ..night import NightHold
 from ..phones import Phone
 from ..receipts import Batch, ReceiptPost
 from ..world import World
@@ -47,6 +48,7 @@ class HonorApp:
     marketing_cap: int
     bucket: TokenBucket
     receipts_url: str = ""
+    night_hold: bool = False
     grants: dict[str, int] = field(default_factory=dict)  # access token -> when it ends, ms
 
 
@@ -73,6 +75,7 @@ class HonorSimulator:
         self._grants: dict[str, HonorApp] = {}
         self._days = DailyCounter(world.clock)
         self._receipts: Batch[HonorApp, dict[str, Any]] = Batch(RECEIPT_SECONDS, self._post_receipts)
+        self._night = NightHold(world.clock, world.notify)
 
     # --- what the sandbox asks
 
@@ -112,7 +115,12 @@ class HonorSimulator:
         code = {400: PARAMETER, 401: AUTH_WRONG}.get(status, BUSY)
         return json.dumps({"code": int(code), "message": "system error", "data": {}}).encode()
 
+    async def aclose(self) -> None:
+        """What is held until the morning is forgotten."""
+        self._night.close()
+
     async def handle(self, request: SimRequest) -> SimResponse:
+        self._night.release()
         if request.path in TOKEN_PATHS:
             return self._log_in(request)
         try:
@@ -209,7 +217,8 @@ class HonorSimulator:
             return
         notice = make_notice(body, phone, request_id, quiet=marketing)
         notice.on_event = partial(self._on_event, reply)
-        self._world.notify(phone, notice)
+        if not (app.night_hold and is_shown(body) and self._night.hold(phone, notice)):
+            self._world.notify(phone, notice)
 
     # --- receipts
 
@@ -255,7 +264,7 @@ class HonorSimulator:
         return app
 
     def _new_app(self, phone: Phone) -> HonorApp:
-        """``app.vendor`` of the phone may say: has_right, marketing_cap, qps, receipts_url."""
+        """``app.vendor`` of the phone may say: has_right, marketing_cap, qps, receipts_url, night_hold (section 5)."""
         wishes, number = phone.vendor_settings, self._world.next_id()
         qps, cap = wishes.get("qps"), wishes.get("marketing_cap")
         base = self._world.receipts_to
@@ -267,6 +276,7 @@ class HonorSimulator:
             has_right=wishes.get("has_right") is not False,
             marketing_cap=cap if isinstance(cap, int) else MARKETING_CAP,
             bucket=TokenBucket(self._world.clock, qps if isinstance(qps, int) and qps > 0 else QPS),
+            night_hold=wishes.get("night_hold") is True,
             receipts_url=str(wishes.get("receipts_url") or (f"{base}/{self.name}" if base else "")),
         )
 
