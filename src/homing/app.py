@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import os
 import random
@@ -45,6 +44,7 @@ from homing.services.job_runner import JobRunner
 from homing.services.labels import Labels
 from homing.services.logins import VendorLogins
 from homing.services.messaging import Messaging
+from homing.services.node_lease import NodeLease
 from homing.services.portraits import Portraits
 from homing.services.push_jobs import PushJobs
 from homing.services.receipts import Receipts
@@ -56,7 +56,7 @@ from homing.services.verdicts import Verdicts
 from homing.store.engine import Database, StoreRefused
 from homing.store.grants import SealedGrants
 from homing.store.lock import FileLock
-from homing.store.nodes import release_node, renew_node, take_node
+from homing.store.nodes import release_node, take_node
 from homing.store.open import open_database, sqlite_path
 from homing.store.push_queue import owner_of
 from homing.store.sealing import Sealer, key_path, open_sealer
@@ -76,6 +76,7 @@ class Node:
 
     def __init__(self, config: Config, database: Database, sealer: Sealer, node_id: int, boot: str) -> None:
         self.config = config
+        self.lease = NodeLease(database, SystemClock(), node_id, boot, config.node_lease_seconds)
         self._transport = HttpTransport()
         clock, bus = SystemClock(), _bus(config)
         ids, owner = Ids(clock, node_id), owner_of(node_id, int(boot, 16))
@@ -108,7 +109,7 @@ class Node:
             verdicts=verdicts,
             budgets=budgets,
             sends="push" in config.roles,
-            node_lease_seconds=config.node_lease_seconds,
+            judges_nodes=self.lease.judges,
             on_stored=self.counters.stored,
         )
         self._retention = Retention(
@@ -156,7 +157,15 @@ class Node:
             accounts=accounts,
             certificates=certificates,
             sessions=Sessions(
-                database=database, clock=clock, ids=ids, bus=bus, node_id=node_id, apps=apps, accounts=accounts, certificates=certificates
+                database=database,
+                clock=clock,
+                ids=ids,
+                bus=bus,
+                node_id=node_id,
+                apps=apps,
+                accounts=accounts,
+                certificates=certificates,
+                judges_nodes=self.lease.judges,
             ),
             messaging=messaging,
             history=History(database, clock, ids, bus),
@@ -227,7 +236,7 @@ async def open_node(config: Config) -> AsyncIterator[Node]:
         await node.start()
         stack.push_async_callback(node.stop)
         if path is None:
-            keeper = asyncio.get_running_loop().create_task(_keep_number(database, node_id, boot, lease_ms))
+            keeper = asyncio.get_running_loop().create_task(_keep_number(node.lease, node_id))
             stack.callback(keeper.cancel)
         yield node
 
@@ -239,21 +248,11 @@ def _take(lock: FileLock, path: str) -> None:
     lock.take()
 
 
-async def _keep_number(database: Database, node_id: int, boot: str, lease_ms: int) -> None:
-    clock = SystemClock()
-    while True:
-        await asyncio.sleep(lease_ms / 3000)
-        until = clock.now_ms() + lease_ms
-        try:
-            kept = await database.write(functools.partial(renew_node, node_id=node_id, boot=boot, until_ms=until))
-        except Exception as error:
-            log.warning("node_number_not_renewed", why=str(error))
-            continue
-        if not kept:
-            # Another process lives under this number now: what it holds must not be touched by us.
-            log.error("node_number_lost", node_id=node_id, hint="the process was stopped or cut off for longer than node_lease_seconds")
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+async def _keep_number(lease: NodeLease, node_id: int) -> None:
+    await lease.keep()
+    # Another process lives under this number now: what it holds must not be touched by us.
+    log.error("node_number_lost", node_id=node_id, hint="the process was stopped or cut off for longer than node_lease_seconds")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listener(host: str, port: int) -> socket.socket:

@@ -49,7 +49,6 @@ PAUSED_RETRY_MS = 60_000
 NOT_SOONER_MS = 100  # another node may hold what is due: no busy waiting for it
 #: After an outage of the store every node first writes down what it had sent; only then is anything claimed anew.
 AFTER_OUTAGE_SECONDS = 2.0
-NODE_LEASE_SECONDS = 15.0
 NO_CERTIFICATE = 0
 
 LaneKey = tuple[int, int, str]
@@ -75,7 +74,7 @@ class Dispatch:
         verdicts: Verdicts,
         budgets: Budgets | None = None,
         sends: bool = True,
-        node_lease_seconds: float = NODE_LEASE_SECONDS,
+        judges_nodes: Callable[[], bool] = lambda: True,
         on_stored: Callable[[Sequence[Stored]], None] | None = None,
     ) -> None:
         self._database = database
@@ -97,9 +96,8 @@ class Dispatch:
         self._turning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._node_lease_seconds = node_lease_seconds
+        self._judges_nodes = judges_nodes
         self._away = False
-        self._back_at = clock.monotonic()  # since when the store has been there without a break
         self._claims_from = -AFTER_OUTAGE_SECONDS
         self._survey_every = SURVEY_SECONDS
         self._surveyed_at = -SURVEY_SECONDS
@@ -282,9 +280,8 @@ class Dispatch:
             return False
         lost = await self._renew_leases()
         self._away = False
-        self._back_at = self._clock.monotonic()
         if self._database.dialect == "postgresql":
-            self._claims_from = self._back_at + AFTER_OUTAGE_SECONDS
+            self._claims_from = self._clock.monotonic() + AFTER_OUTAGE_SECONDS
         for lane in self._lanes.values():
             lane.go_on(lost)
         return True
@@ -303,8 +300,7 @@ class Dispatch:
     async def _survey(self, now: float) -> None:
         self._surveyed_at = now
         now_ms = self._clock.now_ms()
-        # After an outage all leases look old: nobody is declared lost before everybody could renew.
-        if now - self._back_at >= self._node_lease_seconds:
+        if self._judges_nodes():
             await self._database.write(lambda tx: push_queue.release_lost(tx, self._owner, now_ms))
         began = self._clock.monotonic()
         found = await self._database.read(push_queue.lanes)
