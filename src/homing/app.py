@@ -75,12 +75,11 @@ class Node:
     """A running node: its hub and what has to be stopped in order."""
 
     def __init__(self, config: Config, database: Database, sealer: Sealer, node_id: int, boot: str) -> None:
-        self.config = config
+        self.config, self.counters = config, Counters()
         self.lease = NodeLease(database, SystemClock(), node_id, boot, config.node_lease_seconds)
         self._transport = HttpTransport()
         clock, bus = SystemClock(), _bus(config)
         ids, owner = Ids(clock, node_id), owner_of(node_id, int(boot, 16))
-        self.counters = Counters()
         apps = Apps(database, sealer, clock)
         certificates = Certificates(database, sealer, clock, CHANNELS)
         accounts = Accounts(database, clock, bus)
@@ -157,15 +156,7 @@ class Node:
             accounts=accounts,
             certificates=certificates,
             sessions=Sessions(
-                database=database,
-                clock=clock,
-                ids=ids,
-                bus=bus,
-                node_id=node_id,
-                apps=apps,
-                accounts=accounts,
-                certificates=certificates,
-                judges_nodes=self.lease.judges,
+                database=database, clock=clock, ids=ids, bus=bus, node_id=node_id, apps=apps, accounts=accounts, certificates=certificates
             ),
             messaging=messaging,
             history=History(database, clock, ids, bus),
@@ -182,6 +173,7 @@ class Node:
             group_messaging=GroupMessaging(database=database, clock=clock, ids=ids, bus=bus, fan_out=group_fan_out),
             group_fan_out=group_fan_out,
         )
+        self.hub.sessions.presence.judges_nodes = self.lease.judges
 
     async def start(self) -> None:
         """Begin to work."""

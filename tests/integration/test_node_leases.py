@@ -42,7 +42,8 @@ class Node:
     def __init__(self, store: Any, clock: Any, node_id: int) -> None:
         self.node_id, self._store, self._clock = node_id, store, clock
         self.lease = NodeLease(store, clock, node_id, f"boot {node_id}", LEASE)
-        self.presence = Presence(store, clock, node_id, self.lease.judges)
+        self.presence = Presence(store, clock, node_id)
+        self.presence.judges_nodes = self.lease.judges
 
     async def search(self) -> list[int]:
         """Look for dead nodes as presence and dispatch do."""

@@ -33,12 +33,12 @@ class Connected(msgspec.Struct, frozen=True):
 class Presence:
     """What the store knows of this node's sockets."""
 
-    def __init__(self, database: Database, clock: Clock, node_id: int, judges_nodes: Callable[[], bool] = lambda: True) -> None:
-        """``judges_nodes``: whether a node whose lease has run out is gone, see ``NodeLease``."""
+    def __init__(self, database: Database, clock: Clock, node_id: int) -> None:
         self._database = database
         self._clock = clock
         self._node_id = node_id
-        self._judges_nodes = judges_nodes
+        #: Whether a node whose lease has run out is gone; see ``NodeLease``.
+        self.judges_nodes: Callable[[], bool] = lambda: True
         self._touched: dict[int, Seen] = {}
 
     async def start(self) -> None:
@@ -100,7 +100,7 @@ class Presence:
         """Write what ``touch`` noted, and clear the sockets of nodes that died."""
         rows, self._touched = list(self._touched.values()), {}
         await self.seen(rows)
-        if self._judges_nodes():
+        if self.judges_nodes():
             now_ms = self._clock.now_ms()
             await self._database.write(lambda tx: store.clear_lost_nodes(tx, now_ms, self._node_id))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -95,13 +95,12 @@ class Sessions:
         apps: Apps,
         accounts: Accounts,
         certificates: Certificates,
-        judges_nodes: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._bus = bus
-        self.presence = Presence(database, clock, node_id, judges_nodes)
+        self.presence = Presence(database, clock, node_id)
         self._apps = apps
         self._accounts = accounts
         self._certificates = certificates
