@@ -108,16 +108,15 @@ async def seed(database_url: str, key_file: Path, vendor: MockVendor, bindings: 
             added = await certificates.add(APP, binding.channel, values, business_id=binding.business_id, name="bench")
             if isinstance(added, list):
                 raise RuntimeError(f"the benchmark's certificate is refused: {added[0].sentence}")
-            lines = _lines(binding)
-            for start in range(0, len(lines), BATCH):
-                await store_batch(database, APP, lines[start : start + BATCH], ids, clock)
+            for start in range(0, binding.users, BATCH):
+                await store_batch(database, APP, _lines(binding, start, min(binding.users, start + BATCH)), ids, clock)
     finally:
         await database.close()
 
 
-def _lines(binding: Binding) -> list[TokenLine]:
+def _lines(binding: Binding, start: int, end: int) -> list[TokenLine]:
     platform = "ios" if binding.channel == "apns" else "android"
-    numbers = range(binding.first_user, binding.first_user + binding.users)
+    numbers = range(binding.first_user + start, binding.first_user + end)
     return [TokenLine(user_of(i), platform, binding.business_id, token_of(i)) for i in numbers]
 
 

@@ -60,6 +60,7 @@ def _server_options(parser: argparse.ArgumentParser) -> None:
 def _fanout_options(parser: argparse.ArgumentParser) -> None:
     _channel(parser, "huawei")
     _numbers(parser, requests=(20, "REST requests"), targets=(500, "receivers of each"), connections=(4, "REST connections"))
+    parser.add_argument("--job", type=whole_number, default=0, metavar="N", help="instead: one push to all with N tokens, e.g. 1000000")
     _database(parser)
 
 
@@ -109,6 +110,7 @@ def _bench(name: str, call: Call) -> _Bench:
     from homing.bench.cluster import bench_cluster
     from homing.bench.fanout import bench_fanout
     from homing.bench.group import bench_group
+    from homing.bench.job import bench_job
     from homing.bench.send import bench_send
     from homing.bench.sockets import bench_sockets
     from homing.bench.storage import bench_storage
@@ -121,7 +123,7 @@ def _bench(name: str, call: Call) -> _Bench:
     table: dict[str, _Bench] = {
         "send": bench_send,
         "server": bench_server,
-        "fanout": bench_fanout,
+        "fanout": bench_job if getattr(call.args, "job", 0) else bench_fanout,
         "group": bench_group,
         "sockets": bench_sockets,
         "restart": bench_restart,
@@ -140,6 +142,8 @@ def _runner(name: str) -> Callable[[Call], int]:
 
         work = _bench(name, call)
         given = {key: value for key, value in vars(call.args).items() if key != "json"}
+        if tokens := given.pop("job", 0):
+            given = {"database": given["database"], "channel": given["channel"], "tokens": tokens}
         with tempfile.TemporaryDirectory(prefix="homing-bench-") as folder:
             try:
                 figures = uvloop.run(work(Path(folder), **given))
@@ -173,7 +177,13 @@ COMMANDS = (
         "homing bench server",
         "homing bench server --rate 1500 --count 15000 --latency-ms 50",
     ),
-    _command("fanout", "measure messages to many receivers", _fanout_options, "homing bench fanout --channel xiaomi"),
+    _command(
+        "fanout",
+        "measure messages to many receivers",
+        _fanout_options,
+        "homing bench fanout --channel xiaomi",
+        "homing bench fanout --job 1000000",
+    ),
     _command("group", "measure a message to a large group", _group_options, "homing bench group --members 10000"),
     _command("sockets", "measure idle devices on WebSockets", _sockets_options, "homing bench sockets --count 5000"),
     _command("restart", "measure a server that starts with a backlog", _restart_options, "homing bench restart --count 100000"),

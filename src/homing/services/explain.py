@@ -38,6 +38,8 @@ from homing.store.apps import get_app
 from homing.store.certificates import CertificateRow, list_certificates
 from homing.store.engine import Database, Tx
 
+from . import explain_bundles
+
 RECENT_PUSHES = 20
 RECENT_EVENTS = 30
 EVENTS_BEFORE = 4  # of a device, before a decision: how it came into the state that it had
@@ -97,7 +99,7 @@ class Explain:
         """One push, with its message. Raises ``Refused`` when there is none."""
 
         async def work(tx: Tx) -> _Facts | None:
-            push = await store.push_by_id(tx, sdkappid, push_id)
+            push = await store.push_by_id(tx, sdkappid, push_id) or await explain_bundles.push_by_id(tx, sdkappid, push_id)
             if push is None:
                 return None
             message = await store.message_by_id(tx, sdkappid, push.message_id)
@@ -124,6 +126,8 @@ class Explain:
             devices = await store.devices_of(tx, sdkappid, user_id)
             events = await store.events_of(tx, sdkappid, user_id, RECENT_EVENTS)
             pushes = await store.pushes_of_account(tx, sdkappid, user_id, RECENT_PUSHES)
+            pushes += await explain_bundles.pushes_of_account(tx, sdkappid, user_id, RECENT_PUSHES)
+            pushes = sorted(pushes, key=lambda push: -push.push_id)[:RECENT_PUSHES]
             ids = list(dict.fromkeys(push.message_id for push in pushes))
             messages = [m for m in [await store.message_by_id(tx, sdkappid, i) for i in ids] if m is not None]
             facts = await self._facts(tx, sdkappid, messages, pushes)
@@ -147,7 +151,7 @@ class Explain:
         return _Facts(
             {message.message_id: message for message in messages},
             list(pushes),
-            await store.attempts_of(tx, ids),
+            await _attempts_of(tx, pushes),
             await store.receipts_of(tx, ids),
             await store.retries_of(tx, ids),
             await store.devices_by_id(tx, [push.device_id for push in pushes if push.device_id]),
@@ -257,6 +261,13 @@ class Explain:
             "why_not_text": "" if able else words.text(language),
             "cure": "" if able else words.cure(language),
         }
+
+
+async def _attempts_of(tx: Tx, pushes: Sequence[store.PushRecord]) -> dict[int, list[store.AttemptRecord]]:
+    """The attempts of each push. A target of a push to many went out with the requests of its bundle."""
+    ids = [number for push in pushes for number in (push.push_id, push.bundle_id) if number]
+    found = await store.attempts_of(tx, list(dict.fromkeys(ids)))
+    return {push.push_id: found.get(push.push_id) or found.get(push.bundle_id, []) for push in pushes}
 
 
 def moment(at_ms: int) -> str:

@@ -17,10 +17,14 @@ _DEVICE = (
     "d.device_id, d.token, d.session_state, d.app_state, d.node_id, d.last_seen_ms, d.expires_at_ms, d.platform, d.business_id, "
     "d.session_id, d.language"
 )
+_ACCOUNTS = "(SELECT sdkappid, user_id FROM account WHERE sdkappid = ? AND user_id > ? ORDER BY user_id LIMIT ?) a"
 _EVERYBODY = Query(
     "audience.everybody",
-    f"SELECT a.user_id, {_DEVICE} FROM (SELECT user_id FROM account WHERE sdkappid = ? AND user_id > ? ORDER BY user_id LIMIT ?) a "
-    "LEFT JOIN device d ON d.sdkappid = ? AND d.user_id = a.user_id ORDER BY a.user_id",
+    f"SELECT a.user_id, {_DEVICE} FROM {_ACCOUNTS} LEFT JOIN device d ON d.sdkappid = a.sdkappid AND d.user_id = a.user_id "
+    "ORDER BY a.user_id",
+    # Account by account along the index: a join of its own choice would read all devices for every page.
+    f"SELECT a.user_id, {_DEVICE} FROM {_ACCOUNTS} LEFT JOIN LATERAL (SELECT * FROM device WHERE device.sdkappid = a.sdkappid "
+    "AND device.user_id = a.user_id OFFSET 0) d ON true ORDER BY a.user_id",
 )
 _CHOSEN = Bulk(
     "audience.chosen",
@@ -34,11 +38,11 @@ _BY_ID = Bulk(
     f"SELECT d.user_id, {_DEVICE} FROM k JOIN device d ON d.device_id = k.device_id WHERE d.sdkappid = ?",
 )
 _CERTIFICATES = Query("audience.certificates", "SELECT business_id, channel, paused_reason FROM certificate WHERE sdkappid = ?")
-_STILL = Bulk(
-    "audience.still_there",
-    [("device_id", "bigint"), ("token", "text")],
-    "SELECT d.device_id FROM k JOIN device d ON d.device_id = k.device_id AND d.token = k.token "
-    "WHERE d.sdkappid = ? AND d.business_id = ? AND d.session_state = 'active'",
+# By the primary key alone: with more conditions a planner without statistics walks the certificate's devices for each target.
+_NOW = Bulk(
+    "audience.now",
+    [("device_id", "bigint")],
+    "SELECT d.device_id, d.sdkappid, d.business_id, d.token, d.session_state FROM k JOIN device d ON d.device_id = k.device_id",
 )
 _ONE = "account_label l WHERE l.sdkappid = ? AND l.kind = ? AND l.name = ? AND l.value = ?"
 _ARM = f"SELECT user_id FROM (SELECT l.user_id FROM {_ONE} AND l.user_id > ? ORDER BY l.user_id LIMIT ?) AS arm"
@@ -63,7 +67,7 @@ async def read_page(tx: Tx, sdkappid: int, condition: Condition, cursor: str, li
         chosen = [row[0] for row in candidates if row[1]]
         end = candidates[-1][0] if candidates else cursor
         return Page(await _devices(tx, sdkappid, chosen), end, len(candidates) < limit)
-    rows = await tx.fetch(_EVERYBODY, sdkappid, cursor, limit, sdkappid)
+    rows = await tx.fetch(_EVERYBODY, sdkappid, cursor, limit)
     if not rows:
         return Page([], cursor, True)
     accounts = len({row[USER] for row in rows})
@@ -82,7 +86,9 @@ async def certificates(tx: Tx, sdkappid: int) -> dict[int, tuple[str, str]]:
 
 async def still_there(tx: Tx, sdkappid: int, business_id: int, targets: Sequence[tuple[int, str]]) -> set[int]:
     """Which of these devices (id, token) still have that token and a session."""
-    return {row[0] for row in await tx.bulk(_STILL, targets, sdkappid, business_id)}
+    rows = await tx.bulk(_NOW, [(device_id,) for device_id, _ in targets])
+    now = {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+    return {device_id for device_id, token in targets if now.get(device_id) == (sdkappid, business_id, token, "active")}
 
 
 async def _devices(tx: Tx, sdkappid: int, user_ids: Sequence[str]) -> list[Row]:

@@ -103,6 +103,7 @@ class PushRecord(msgspec.Struct, frozen=True):
     delivered_at_ms: int
     shown_at_ms: int
     clicked_at_ms: int
+    bundle_id: int = 0  # of a push to many: whose requests carried it
 
 
 class AttemptRecord(msgspec.Struct, frozen=True):

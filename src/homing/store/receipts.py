@@ -8,6 +8,7 @@ import msgspec
 
 from homing.model.outcome import ReceiptKind
 
+from .bundle_receipts import Sought, find_targets
 from .dead_tokens import DeadToken, drop_tokens
 from .engine import Bulk, Query, Row, Tx
 
@@ -145,6 +146,10 @@ async def _resolve(tx: Tx, reports: Sequence[Report]) -> dict[int, tuple[int, st
     await look(_OF_DEVICE_BY_PUSH, [(n, r.sdkappid, r.device_id, r.push_id) for n, r in devices if r.push_id])
     await look(_OF_DEVICE_BY_MESSAGE, [(n, r.sdkappid, r.device_id, r.message_id) for n, r in devices if n not in found and r.message_id])
     await look(_OF_DEVICE_BY_KEY, [(n, r.sdkappid, r.device_id, *r.key) for n, r in devices if n not in found and r.key])
+    left = [(n, r) for n, r in numbered if n not in found and (r.push_id or r.message_id)]
+    if left:
+        sought = [Sought(n, r.sdkappid, r.business_id, r.device_id, r.push_id, r.message_id, r.token) for n, r in left]
+        found.update(await find_targets(tx, sought))
     return found
 
 
