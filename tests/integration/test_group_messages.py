@@ -365,3 +365,23 @@ async def test_devices_of_one_language_share_what_they_are_told(room: Room) -> N
     await room.say("same")
     await room.pipeline.vendor.received(3)
     assert [badge for user, _, _, badge in await room.pushes() if user in ("bob", "carol")] == [1, 2, 1]
+
+
+async def test_a_notification_is_taken_back_when_its_message_is_recalled_or_read_elsewhere(room: Room) -> None:
+    await room.make("bob")
+    await room.pipeline.device(7, "bob")
+    first = await room.say("first")
+    await room.pipeline.vendor.received(1)
+    await room.pushes()
+    await room.messaging.recall(room.pipeline.app, "g1", first.seq)
+    room.pipeline.clock.advance(seconds=6)
+    await room.pipeline.turn()
+    requests = await room.pipeline.vendor.received(2)
+    assert json.loads(requests[1].body)["message"]["notification"]["title"] == "The team"
+    second = await room.say("second")
+    await room.pipeline.vendor.received(3)
+    await room.pushes()
+    await room.messaging.mark_read(room.pipeline.app, "g1", "bob", second.seq)
+    await room.pipeline.turn()
+    requests = await room.pipeline.vendor.received(4)
+    assert "notification" not in json.loads(requests[3].body)["message"]  # a silent one

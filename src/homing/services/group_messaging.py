@@ -14,7 +14,7 @@ from homing.model.apps import App
 from homing.model.clock import Clock, Ids
 from homing.model.delivery import Delivery, GroupNotice, RevokedDelivery
 from homing.model.groups import DEDUPE_SECONDS, Group, GroupAccepted, GroupDraft, GroupMessage, Member
-from homing.model.messages import Message, MessageFlags
+from homing.model.messages import Message, MessageFlags, group_conversation
 from homing.model.problems import (
     GROUP_ACCOUNT_UNKNOWN,
     GROUP_DENIED,
@@ -36,10 +36,15 @@ from homing.store.groups import find_group
 from homing.store.history import ConnectedDevice, connected_devices, lower_unread_total
 from homing.store.messages import lock_accounts
 from homing.store.pushes import cancel_messages
+from homing.store.withdrawals import shown
 
+from .fan_out import Lane
 from .group_fan_out import GroupFanOut
+from .withdrawals import take_away, take_back
 
 MAX_SENDER_MESSAGES = 1_000
+#: Notifications of one recalled message that are replaced on phones: one transaction makes them all.
+MAX_TAKEN_BACK = 2_000
 _encode = msgspec.json.Encoder().encode
 _ONLINE_ONLY = MessageFlags.ONLINE_ONLY.value
 _NO_UNREAD = MessageFlags.NO_UNREAD.value
@@ -107,7 +112,7 @@ class GroupMessaging:
         """
         now_ms = self._clock.now_ms()
 
-        async def work(tx: Tx) -> tuple[Message, list[ConnectedDevice]] | None:
+        async def work(tx: Tx) -> tuple[Message, list[ConnectedDevice], list[Lane]] | None:
             await _require_group(tx, app.sdkappid, group_id, lock=True)
             said = await store.find_by_seq(tx, app.sdkappid, group_id, seq)
             if said is None:
@@ -117,12 +122,15 @@ class GroupMessaging:
                 await _require_recaller(tx, app, message, by, now_ms)
             if not await store.set_revoked(tx, message, now_ms):
                 return None
+            on_phones = await shown(tx, app.sdkappid, [message.message_id])
             await cancel_messages(tx, app.sdkappid, [message.message_id], Reason.RECALLED, now_ms)
-            return message, await store.connected_members(tx, app.sdkappid, group_id, said.details.to or None)
+            lanes = await take_back(tx, app, self._ids, on_phones[:MAX_TAKEN_BACK], now_ms, {})
+            return message, await store.connected_members(tx, app.sdkappid, group_id, said.details.to or None), lanes
 
         found = await self._database.write(work)
         if found is not None:
-            message, devices = found
+            message, devices, lanes = found
+            self._wake(lanes)
             self._tell([(device.node_id, _revoked(device, message)) for device in devices])
 
     async def recall_many(self, app: App, group_id: str, seqs: Sequence[int]) -> list[tuple[int, int]]:
@@ -182,24 +190,37 @@ class GroupMessaging:
         """
         now_ms = self._clock.now_ms()
 
-        async def work(tx: Tx) -> list[tuple[int, Delivery]]:
-            await lock_accounts(tx, [(app.sdkappid, user_id)])
+        async def work(tx: Tx) -> tuple[list[tuple[int, Delivery]], list[Lane]]:
+            account = (await lock_accounts(tx, [(app.sdkappid, user_id)])).get((app.sdkappid, user_id))
             group = await _require_group(tx, app.sdkappid, group_id)
             member = await _require_member(tx, app.sdkappid, group_id, user_id)
             last = group.last_seq if seq is None else min(seq, group.last_seq)
-            if last <= member.read_seq and seq is not None:
-                return []
+            if account is None or (last <= member.read_seq and seq is not None):
+                return [], []
             before = await _unread(tx, group, member)
             late = await jobs.not_reached(tx, app.sdkappid, group_id, user_id, last)
             after, recalled = await store.counted_after(tx, app.sdkappid, group_id, last, user_id)
             await members.save_member(tx, msgspec.structs.replace(member, read_seq=last, counted_read=group.counted - after))
-            if member.receive_option == ReceiveOption.NOTIFY:
-                await lower_unread_total(tx, app.sdkappid, user_id, max(0, before - (after - recalled) - late))
+            read = max(0, before - (after - recalled) - late) if member.receive_option == ReceiveOption.NOTIFY else 0
+            await lower_unread_total(tx, app.sdkappid, user_id, read)
             await jobs.cancel_read(tx, app.sdkappid, user_id, group_id, last, now_ms)
+            lanes = await take_away(
+                tx,
+                app,
+                self._ids,
+                user_id,
+                group_conversation(group_id),
+                (0, await _moment(tx, group, last)),
+                now_ms,
+                badge=max(0, account.unread_total - read),
+                device_id=device_id,
+            )
             devices = await connected_devices(tx, app.sdkappid, [user_id])
-            return [(device.node_id, _read_notice(device, group, last)) for device in devices if device.device_id != device_id]
+            return [(device.node_id, _read_notice(device, group, last)) for device in devices if device.device_id != device_id], lanes
 
-        self._tell(await self._database.write(work))
+        told, lanes = await self._database.write(work)
+        self._wake(lanes)
+        self._tell(told)
 
     async def set_unread(self, app: App, group_id: str, user_id: str, unread: int) -> None:
         """Set how many messages a member has not read. Raises ``Refused``."""
@@ -223,12 +244,24 @@ class GroupMessaging:
             await members.member_spoke(tx, group.sdkappid, group.group_id, sender.user_id, int(counts), now_ms // 1000)
         await jobs.insert_job(tx, group.sdkappid, group.group_id, message.seq, message.message_id, draft.sender_device_id or 0, now_ms)
 
+    def _wake(self, lanes: Sequence[Lane]) -> None:
+        for lane in lanes:
+            self._bus.wake(lane)
+
     def _tell(self, told: Sequence[tuple[int, Delivery]]) -> None:
         by_node: dict[int, list[Delivery]] = {}
         for node_id, delivery in told:
             by_node.setdefault(node_id, []).append(delivery)
         for node_id, deliveries in by_node.items():
             self._bus.deliver(node_id, deliveries)
+
+
+async def _moment(tx: Tx, group: Group, seq: int) -> int:
+    """When the message with this number was said (unix seconds)."""
+    if seq >= group.last_seq:
+        return group.last_message_at
+    said = await store.find_by_seq(tx, group.sdkappid, group.group_id, seq)
+    return 0 if said is None else said.message.timestamp
 
 
 async def _unread(tx: Tx, group: Group, member: Member) -> int:
