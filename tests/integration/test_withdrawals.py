@@ -21,6 +21,7 @@ APP = 1_400_000_001
 OK = VendorResponse(200, {}, b'{"name":"projects/p/messages/0:1%a"}')
 BUSY = VendorResponse(503, {"retry-after": "7"}, b'{"error":{"code":503,"status":"UNAVAILABLE"}}')
 KINDS = Query("test.kinds", "SELECT kind, state, reason, device_id, badge FROM push ORDER BY push_id")
+DUE = Query("test.due", "SELECT push_id FROM push WHERE state = 2 OR (state = 1 AND due_at_ms <= ?)")
 SPEAKS = Query("test.language", "UPDATE device SET language = ?, instance_id = ? WHERE device_id = ?")
 ENDED = Query("test.ended", "UPDATE device SET session_state = 'logged_out' WHERE device_id = ?")
 IN_FRONT = Query("test.in_front", "UPDATE device SET node_id = 1, app_state = 'foreground' WHERE device_id = ?")
@@ -44,8 +45,7 @@ class World:
 
     async def say(self, text: str, **options: Any) -> Any:
         accepted = await self.pipeline.send(text, **options)
-        await self.pipeline.turn()
-        await self.pipeline.settle()
+        await self.work()
         return accepted
 
     async def recall(self, accepted: Any, sender: str = "alice", to: str = "bob") -> None:
@@ -58,10 +58,15 @@ class World:
         await self.work()
 
     async def work(self) -> None:
-        """The lanes were woken over the bus: on the next step of the loop."""
-        await asyncio.sleep(0)
-        await self.pipeline.turn()
-        await self.pipeline.settle()
+        """Until nothing is due any more: lanes are woken over the bus, and log in by tasks of their own."""
+        async with asyncio.timeout(20):
+            while True:
+                await asyncio.sleep(0)
+                await self.pipeline.turn()
+                await self.pipeline.settle()
+                due = await self.pipeline.database.read(lambda tx: tx.fetch(DUE, self.pipeline.clock.now_ms()))
+                if not due or self.pipeline.vendor.hold:
+                    return
 
     async def pushes(self) -> list[tuple[Any, ...]]:
         await self.pipeline.settle()
@@ -125,8 +130,7 @@ async def test_a_replacement_does_not_overtake_what_is_on_its_way(world: World) 
     assert len(world.sent()) == 2  # the vendor has not answered yet
     world.pipeline.vendor.release()
     world.pipeline.clock.advance(ms=IN_FLIGHT_MS + 200)
-    await world.pipeline.turn()
-    await world.pipeline.settle()
+    await world.work()
     assert tag(world.sent()[1]) == tag(world.sent()[2])
     assert (await world.pushes())[-1][:3] == ("recalled", PushState.ACCEPTED, Reason.TAKEN_BACK)
 
@@ -139,7 +143,7 @@ async def test_a_replacement_is_tried_again_like_any_push(world: World) -> None:
     assert (await world.pushes())[-1][1] == PushState.PENDING
     world.pipeline.vendor.answer = lambda _: OK
     world.pipeline.clock.advance(seconds=8)
-    await world.pipeline.turn()
+    await world.work()
     assert (await world.pushes())[-1][1] == PushState.ACCEPTED
     assert world.sent()[-1]["notification"]["body"] == "This message was recalled"
 
@@ -165,8 +169,7 @@ async def test_a_newer_message_is_never_replaced_by_the_news_of_an_older_ones_re
     world.pipeline.vendor.answer = lambda _: OK
     await world.say("newer")
     world.pipeline.clock.advance(seconds=60)
-    await world.pipeline.turn()
-    await world.pipeline.settle()
+    await world.work()
     assert [message["notification"]["body"] for message in world.sent()] == ["older", "This message was recalled", "newer"]
     assert [row[1] for row in await world.pushes()] == [PushState.ACCEPTED, PushState.CANCELLED, PushState.ACCEPTED]
 
@@ -202,6 +205,22 @@ async def test_what_was_read_elsewhere_is_taken_away_by_one_silent_push_that_set
     assert (await world.pushes())[-1] == ("read", PushState.ACCEPTED, Reason.CLEARED, 7, 1)
     await world.read(device_id=99)
     assert len(world.sent()) == 4
+
+
+async def test_what_is_on_its_way_while_it_is_read_is_taken_away_afterwards(world: World) -> None:
+    await world.phone(7)
+    await world.say("first of all, so that the lane is open")
+    await world.read(device_id=99)
+    world.pipeline.clock.advance(seconds=2)
+    world.pipeline.vendor.hold = True
+    await world.pipeline.send("two")
+    await world.pipeline.turn()
+    await world.pipeline.vendor.received(3)
+    await world.read(device_id=99)
+    world.pipeline.vendor.release()
+    world.pipeline.clock.advance(ms=IN_FLIGHT_MS + 200)
+    await world.work()
+    assert json.loads(world.sent()[3]["data"]["withdraw"]) == [tag(world.sent()[2])]
 
 
 @pytest.mark.parametrize("what", ["itself", "clicked", "switched off"])

@@ -103,8 +103,8 @@ class History:
                 return [], []
             before, total = moved
             conversation = conversation_of(user_id, peer)
-            await cancel_read(tx, app.sdkappid, user_id, conversation, at, now_ms)
             lanes = await take_away(tx, app, self._ids, user_id, conversation, (before, at), now_ms, badge=total, device_id=device_id)
+            await cancel_read(tx, app.sdkappid, user_id, conversation, at, now_ms)
             return await store.connected_devices(tx, app.sdkappid, [user_id, peer]), lanes
 
         devices, lanes = await self._database.write(work)

@@ -46,9 +46,9 @@ async def take_back(tx: Tx, app: App, ids: Ids, notifications: Sequence[ShownRow
     for row in notifications:
         if row.channel not in REPLACING:
             continue
-        due_at_ms = now_ms + (IN_FLIGHT_MS if row.state == PushState.CLAIMED else 0)
         notes = _encoded(Notes([row.push_id]))
-        rows.append(_row(ids.next(), row, Reason.TAKEN_BACK, PushKind.RECALLED, notes, badges.get(row.user_id), due_at_ms))
+        badge, due_at_ms = badges.get(row.user_id), _due([row], now_ms)
+        rows.append(_row(ids.next(), row, Reason.TAKEN_BACK, PushKind.RECALLED, notes, badge, due_at_ms))
     return await _insert(tx, app.sdkappid, rows, notifications, now_ms)
 
 
@@ -79,7 +79,7 @@ async def take_away(
     for shown in by_device.values():
         names = list(dict.fromkeys(_collapse_id(row) for row in shown))
         notes = _encoded(Notes([row.push_id for row in shown], names))
-        rows.append(_row(ids.next(), shown[0], Reason.CLEARED, PushKind.READ, notes, badge, now_ms))
+        rows.append(_row(ids.next(), shown[0], Reason.CLEARED, PushKind.READ, notes, badge, _due(shown, now_ms)))
         newest.append(shown[0])
     return await _insert(tx, app.sdkappid, rows, newest, now_ms)
 
@@ -90,6 +90,10 @@ def notes_of(inputs: str) -> Notes:
         return msgspec.json.decode(inputs, type=Notes)
     except msgspec.MsgspecError:
         return Notes([])
+
+
+def _due(shown: Iterable[ShownRow], now_ms: int) -> int:
+    return now_ms + (IN_FLIGHT_MS if any(row.state == PushState.CLAIMED for row in shown) else 0)
 
 
 def _encoded(notes: Notes) -> str:

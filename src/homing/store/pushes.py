@@ -16,12 +16,13 @@ _CANCEL_MESSAGES = Bulk(
     "pushes.cancel_messages",
     [("message_id", "bigint")],
     "UPDATE push SET state = ?, reason = ?, finished_at_ms = ? FROM k "
-    "WHERE push.message_id = k.message_id AND push.sdkappid = ? AND push.state < 10 RETURNING push.push_id",
+    "WHERE push.message_id = k.message_id AND push.sdkappid = ? AND push.state < 10 AND push.kind = '' "
+    "RETURNING push.push_id",
 )
 _CANCEL_READ = Query(
     "pushes.cancel_read",
     # By way of the devices: only they lead to the few live pushes without a walk through all that ever was.
-    "UPDATE push SET state = ?, reason = ?, finished_at_ms = ? WHERE state < 10 "
+    "UPDATE push SET state = ?, reason = ?, finished_at_ms = ? WHERE state < 10 AND kind = '' "
     "AND device_id IN (SELECT device_id FROM device WHERE sdkappid = ? AND user_id = ?) AND EXISTS (SELECT 1 FROM message m "
     "WHERE m.message_id = push.message_id AND m.sdkappid = ? AND m.conversation = ? AND m.to_account = ? AND m.timestamp <= ?) "
     "RETURNING push_id",

@@ -34,7 +34,7 @@ _SHOWN = Bulk(
 )
 _READ = Query(
     "withdrawals.read",
-    f"SELECT {_COLUMNS} FROM (SELECT * FROM push WHERE sdkappid = ? AND user_id = ? AND push_id > ? AND state = ? AND kind = '' "
+    f"SELECT {_COLUMNS} FROM (SELECT * FROM push WHERE sdkappid = ? AND user_id = ? AND push_id > ? AND state IN (?, ?) AND kind = '' "
     "AND clicked_at_ms = 0 AND device_id <> ? ORDER BY push_id DESC LIMIT ?) p "
     f"JOIN message m ON m.message_id = p.message_id AND m.conversation = ? AND m.timestamp > ? AND m.timestamp <= ? "
     f"{_ON_PHONE} ORDER BY p.push_id DESC",
@@ -95,8 +95,12 @@ async def shown(tx: Tx, sdkappid: int, message_ids: Sequence[int]) -> list[Shown
 async def shown_and_read(
     tx: Tx, sdkappid: int, user_id: str, conversation: str, *, since_push_id: int, read: tuple[int, int], but_device: int
 ) -> list[ShownRow]:
-    """Notifications of a conversation between two read marks (unix seconds) among the account's last ones, newest first."""
-    args = (sdkappid, user_id, since_push_id, PushState.ACCEPTED, but_device, MAX_LOOKED_AT, conversation, *read, SessionState.ACTIVE)
+    """Notifications of a conversation between two read marks (unix seconds) among the account's last ones, newest first.
+
+    Those on their way to a vendor just now are among them: asked before they are cancelled.
+    """
+    states = (PushState.ACCEPTED, PushState.CLAIMED)
+    args = (sdkappid, user_id, since_push_id, *states, but_device, MAX_LOOKED_AT, conversation, *read, SessionState.ACTIVE)
     return [ShownRow(*row) for row in await tx.fetch(_READ, *args)]
 
 
