@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from homing.bench.processes import MockVendor, Server
 from homing.bench.seed import Binding, seed
+from homing.store.engine import StoreRefused
+from homing.store.open import open_database
 
 ServerFactory = Callable[..., Server]
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
@@ -104,3 +108,41 @@ def test_a_postgresql_that_does_not_answer(tmp_path: Path) -> None:
         url = f"postgresql://nobody@127.0.0.1:{closed.getsockname()[1]}/nothing"
         sentence = refusal(url, "--master-key-file", str(tmp_path / "key"))
     assert "PostgreSQL" in sentence or "database" in sentence
+
+
+@pytest.fixture
+async def powerless(postgres_server: str, postgres_url: str) -> AsyncIterator[str]:
+    """A user of the migrated database ``postgres_url`` who may do nothing in it; yields the URL of an empty database of his own kind."""
+    administrator = await asyncpg.connect(postgres_url)
+    await administrator.execute("CREATE ROLE powerless LOGIN")
+    await administrator.execute("CREATE DATABASE powerless")
+    yield postgres_server.replace("{name}", "powerless").replace("postgres:@", "powerless:@")
+    await administrator.execute("DROP DATABASE powerless WITH (FORCE)")
+    await administrator.execute("DROP ROLE powerless")
+    await administrator.close()
+
+
+async def test_a_user_who_may_make_no_tables(powerless: str, tmp_path: Path) -> None:
+    sentence = await asyncio.to_thread(refusal, powerless, "--master-key-file", str(tmp_path / "key"))
+    assert "permission denied for schema public" in sentence
+    assert "the right to create tables" in sentence
+
+
+async def test_a_user_who_may_read_no_tables(powerless: str, postgres_url: str, tmp_path: Path) -> None:
+    assert powerless
+    url = postgres_url.replace("postgres:@", "powerless:@")
+    sentence = await asyncio.to_thread(refusal, url, "--master-key-file", str(tmp_path / "key"))
+    assert "permission denied for table alembic_version" in sentence
+    assert "rights" in sentence
+
+
+async def test_a_database_that_does_not_exist(postgres_server: str, tmp_path: Path) -> None:
+    sentence = await asyncio.to_thread(refusal, postgres_server.replace("{name}", "nowhere"), "--master-key-file", str(tmp_path / "key"))
+    assert 'database "nowhere" does not exist' in sentence
+    assert "--database" in sentence
+
+
+async def test_a_postgresql_that_is_too_old(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homing.store.postgres._MIN_VERSION", 99)
+    with pytest.raises(StoreRefused, match=r"PostgreSQL \d+ is too old: Homing needs 99 or newer"):
+        await open_database(postgres_url)

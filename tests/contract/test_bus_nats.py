@@ -99,3 +99,21 @@ async def test_a_password_in_the_address_is_not_shown() -> None:
     with pytest.raises(BusRefused) as refused:
         await NatsBus(["nats://homing:secret@127.0.0.1:1"], connect_seconds=0.3).start()
     assert "secret" not in str(refused.value)
+
+
+async def test_a_nats_that_is_too_old_is_refused_with_a_sentence() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = b'{"server_id":"a","version":"2.9.25","proto":1,"max_payload":1048576,"headers":true}'
+        writer.write(b"INFO " + info + b"\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(BusRefused, match=r"NATS 2\.9 is too old: Homing needs 2\.10 or newer"):
+            await NatsBus([f"nats://127.0.0.1:{port}"], connect_seconds=5).start()
+    finally:
+        server.close()

@@ -67,14 +67,13 @@ def _migrate_sqlite(url: str) -> None:
 async def _migrate_postgres(url: str) -> None:
     import asyncpg
 
-    connection = await asyncpg.connect(url)
     try:
-        found = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-        version = await connection.fetchval(_VERSION) if found else None
-    finally:
-        await connection.close()
+        version = await _postgres_version(url)
+    except (asyncpg.PostgresError, OSError) as error:
+        raise StoreRefused(f"The schema cannot be read ({error}): give the user of --database the rights to its tables") from error
     if _up_to_date(version):
         return
+    import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url))
@@ -82,10 +81,22 @@ async def _migrate_postgres(url: str) -> None:
         async with engine.begin() as bind:
             await bind.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             await bind.run_sync(upgrade)
-    except (asyncpg.PostgresError, OSError) as error:
-        raise StoreRefused(f"The schema cannot be upgraded ({error}): the user needs the right to create tables") from error
+    except (asyncpg.PostgresError, sa.exc.DBAPIError, OSError) as error:
+        why = str(getattr(error, "orig", None) or error).rpartition(">: ")[2].splitlines()[0]
+        raise StoreRefused(f"The schema cannot be upgraded ({why}): the user needs the right to create tables") from error
     finally:
         await engine.dispose()
+
+
+async def _postgres_version(url: str) -> str | None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        found = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+        return await connection.fetchval(_VERSION) if found else None
+    finally:
+        await connection.close()
 
 
 def upgrade(connection: Any, target: str = "head") -> None:

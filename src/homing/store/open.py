@@ -24,10 +24,15 @@ async def open_database(url: str, *, connections: int = 8) -> Database:
         return SqliteDatabase(path)
     if url.startswith(("postgresql://", "postgres://")):
         from .postgres import PostgresDatabase
+        from .postgres_hosts import primary_only
 
-        url = "postgresql://" + url.split("://", 1)[1]
+        url = primary_only("postgresql://" + url.split("://", 1)[1])
         database = await PostgresDatabase.open(url, connections=connections)
-        await migrate(url)
+        try:
+            await migrate(url)
+        except BaseException:
+            await database.close()
+            raise
         return database
     raise StoreRefused(
         f"The database URL {url.split('@')[-1]!r} is not known: use sqlite:///path/homing.db or postgresql://user@host:port/db"

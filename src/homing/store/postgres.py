@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from .engine import Bulk, Query, Row, StoreBusy, StoreRefused, Work
+from .postgres_hosts import each_host, find_primary, with_first
 from .postgres_watch import Watch
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ _GONE = (
 )
 _ACQUIRE_SECONDS = 2.0  # database away: callers hear "too fast" within two seconds
 _CLOSE_SECONDS = 2.0
+_CONNECT_SECONDS = 5.0
+_CONNECTION: dict[str, Any] = {"command_timeout": 30, "timeout": _CONNECT_SECONDS, "statement_cache_size": 512}
 _MIN_VERSION = 15
 
 
@@ -64,34 +67,35 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, pool: Any, url: str) -> None:
+    def __init__(self, pool: Any, url: str, there: str) -> None:
         self._pool = pool
-        self._watch = Watch(url)
+        self._url = url
+        self._watch = Watch(url, there, self._move)
 
     @classmethod
     async def open(cls, url: str, *, connections: int = 8) -> PostgresDatabase:
         """Connect. Raises ``StoreRefused`` with a sentence when the server cannot be used."""
         try:
+            hosts = each_host(url)
+            there = (await find_primary(url, _CONNECT_SECONDS) if len(hosts) > 1 else None) or hosts[0]
             pool = await asyncpg.create_pool(
-                url,
+                with_first(url, there),
                 min_size=0,
                 max_size=connections,
-                command_timeout=30,
-                timeout=5,
-                statement_cache_size=512,
                 max_inactive_connection_lifetime=300,
                 reset=_as_it_is,
+                **_CONNECTION,
             )
             async with pool.acquire() as connection:
                 version = connection.get_server_version().major
-        except (TimeoutError, asyncpg.PostgresError, OSError, ValueError) as error:
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InternalClientError, OSError, ValueError) as error:
             raise StoreRefused(
                 f"PostgreSQL cannot be reached ({error}): check the URL given with --database and the rights of its user"
             ) from error
         if version < _MIN_VERSION:
             await pool.close()
             raise StoreRefused(f"PostgreSQL {version} is too old: Homing needs {_MIN_VERSION} or newer")
-        return cls(pool, url)
+        return cls(pool, url, there)
 
     async def write(self, work: Work[T]) -> T:
         for attempt in range(4):
@@ -123,6 +127,11 @@ class PostgresDatabase:
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 await self._pool.expire_connections()  # no longer the primary: connect anew
             raise StoreBusy(f"PostgreSQL is away: {str(error) or type(error).__name__}") from error
+
+    async def _move(self, there: str) -> None:
+        """Another server is the primary now."""
+        self._pool.set_connect_args(with_first(self._url, there), **_CONNECTION)
+        await self._pool.expire_connections()
 
     async def close(self) -> None:
         await self._watch.close()

@@ -2,15 +2,17 @@
 
 A server that ends closes its connections, and everybody hears of it. One that is cut off does not: a statement would wait
 until the kernel gives up, many minutes. So when a transaction takes long, a second connection asks whether the server is
-there. If it is not, everything under way is broken off, and what comes is refused at once until it is there again.
+there. If it is not, everything under way is broken off, and what comes is refused at once until it is there again. If
+another server of the URL is the primary now, everything under way is broken off as well, and goes there when it comes again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
+from .postgres_hosts import find_primary
 
 #: How long a transaction may take before the server is asked, and how long it may take to answer.
 LONG_SECONDS = 0.8
@@ -21,10 +23,12 @@ PAUSE_SECONDS = 2.0
 
 
 class Watch:
-    """Watches the transactions of one process."""
+    """Watches the transactions of one process. ``there`` is the URL, with one host, of the primary when it was made."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, there: str, on_moved: Callable[[str], Awaitable[None]]) -> None:
         self._url = url
+        self._there = there
+        self._on_moved = on_moved
         self._under_way: dict[Any, float] = {}
         self._task: asyncio.Task[None] | None = None
         self.away = False
@@ -54,26 +58,15 @@ class Watch:
             if not self.away and (loop.time() - oldest < LONG_SECONDS or loop.time() - asked_at < PAUSE_SECONDS):
                 continue
             asked_at = loop.time()
-            self.away = not await self._answers()
-            if self.away:
+            there = await find_primary(self._url, ANSWER_SECONDS)
+            if there != self._there:
                 self._break_off(asked_at - LONG_SECONDS)
+            if there is not None and there != self._there:
+                self._there = there
+                await self._on_moved(there)
+            self.away = there is None
 
     def _break_off(self, before: float) -> None:
         for connection, began in list(self._under_way.items()):
             if began <= before:
                 connection.terminate()
-
-    async def _answers(self) -> bool:
-        connection = None
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                connection = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
-                await connection.execute("SELECT 1")
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
-            return False
-        except (asyncpg.PostgresError, asyncpg.InterfaceError):
-            return True  # it says no, so it is there
-        finally:
-            if connection is not None:
-                connection.terminate()
-        return True
