@@ -27,6 +27,7 @@ from homing.model.push import Action, PushState, Reason
 from homing.rules.decision import TABLE
 from homing.rules.explanations import OUTCOMES, REASONS, RECEIPTS, STATES, Words
 from homing.server.health import HubCollector
+from homing.server.openapi.document import document as openapi
 from homing.services.counters import Counters
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -319,6 +320,11 @@ def command_line_page() -> str:
     return reference()
 
 
+def openapi_document() -> str:
+    """The document that the server has at /openapi.json, so that a change of the API is seen in the history."""
+    return msgspec.json.format(openapi(), indent=1).decode() + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "decision-table.md": decision_table,
     "errors.md": errors_page,
@@ -327,12 +333,16 @@ PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration_page,
     "cli.md": command_line_page,
     "metrics.md": metrics_page,
+    "openapi.json": openapi_document,
 }
 
 
 def rendered(name: str) -> str:
     """The page as it should be."""
-    title, _, rest = PAGES[name]().partition("\n")
+    text = PAGES[name]()
+    if not name.endswith(".md"):
+        return text
+    title, _, rest = text.partition("\n")
     return f"{title}\n\n{MARK}\n{rest}"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
 from homing.server.quiet_times import clock_of, window_of
+
+from .answers import Done
 
 if TYPE_CHECKING:
     from .operations import Caller
@@ -38,7 +40,28 @@ class QuietHoursBody(msgspec.Struct):
     utc_offset_minutes: int = 0
 
 
-async def set_receive_options(caller: Caller, body: SetOptionsBody) -> dict[str, Any]:
+class PeerOptions(TypedDict):
+    """What the account wants of one conversation."""
+
+    peer: str
+    option: int
+    pass_quiet_hours: bool
+
+
+class OptionsAnswer(TypedDict):
+    """What the account wants of its conversations."""
+
+    options: list[PeerOptions]
+
+
+class QuietHoursAnswer(TypedDict):
+    """The window, or null, and whether the account is in it now."""
+
+    quiet_hours: QuietHoursBody | None
+    active: bool
+
+
+async def set_receive_options(caller: Caller, body: SetOptionsBody) -> Done:
     """Mute conversations, or let them ring again."""
     device = caller.device
     await caller.hub.do_not_disturb.set_options(
@@ -47,14 +70,14 @@ async def set_receive_options(caller: Caller, body: SetOptionsBody) -> dict[str,
     return {}
 
 
-async def receive_options(caller: Caller, body: OptionsBody) -> dict[str, Any]:
+async def receive_options(caller: Caller, body: OptionsBody) -> OptionsAnswer:
     """What the account wants of its conversations."""
     found = await caller.hub.do_not_disturb.options(caller.app, caller.device.user_id, body.peers)
-    options = [{"peer": peer, "option": row.option, "pass_quiet_hours": row.passes_quiet} for peer, row in found.items()]
+    options: list[PeerOptions] = [{"peer": peer, "option": row.option, "pass_quiet_hours": row.passes_quiet} for peer, row in found.items()]
     return {"options": options}
 
 
-async def set_quiet_hours(caller: Caller, body: QuietHoursBody | None) -> dict[str, Any]:
+async def set_quiet_hours(caller: Caller, body: QuietHoursBody | None) -> Done:
     """Set the account's do-not-disturb window, or end it."""
     window = None
     if body is not None:
@@ -64,7 +87,7 @@ async def set_quiet_hours(caller: Caller, body: QuietHoursBody | None) -> dict[s
     return {}
 
 
-async def quiet_hours(caller: Caller, _: object) -> dict[str, Any]:
+async def quiet_hours(caller: Caller, _: object) -> QuietHoursAnswer:
     """The account's do-not-disturb window."""
     state = await caller.hub.do_not_disturb.quiet_hours(caller.app, caller.device.user_id)
     if state.window is None:

@@ -14,6 +14,7 @@ from homing.model.problems import BAD_PARAMETER, GROUP_BAD_ID, GROUP_DENIED, Ref
 from homing.model.receive_options import ReceiveOption
 
 from . import bodies
+from .answers import Done, GroupAnswer, GroupMessagesAnswer, GroupsAnswer, JoinedGroupAnswer, MemberAnswer, MembersAnswer
 from .encoding import MessageBody, group_message_body
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def group_draft(caller: Caller, body: bodies.SendBody, flags: Any) -> GroupDraft
     )
 
 
-async def groups(caller: Caller, body: GroupsBody) -> dict[str, Any]:
+async def groups(caller: Caller, body: GroupsBody) -> GroupsAnswer:
     """The account's groups, with what it has not read."""
     limit = _in_range("limit", body.limit, 1, MAX_GROUPS)
     offset = _in_range("offset", body.offset, 0, 2**31)
@@ -93,7 +94,7 @@ async def groups(caller: Caller, body: GroupsBody) -> dict[str, Any]:
     return {"groups": [_joined(item) for item in joined], "total": total}
 
 
-async def group_messages(caller: Caller, body: GroupMessagesBody) -> dict[str, Any]:
+async def group_messages(caller: Caller, body: GroupMessagesBody) -> GroupMessagesAnswer:
     """A page of a group's history, oldest first. ``reached`` begins the next page."""
     limit = _in_range("limit", body.limit, 1, MAX_PAGE)
     after = _in_range("after", body.after, 0, 2**62)
@@ -110,7 +111,7 @@ async def group_messages(caller: Caller, body: GroupMessagesBody) -> dict[str, A
     return {"messages": told, "reached": reached, "more": more}
 
 
-async def group_members(caller: Caller, body: GroupMembersBody) -> dict[str, Any]:
+async def group_members(caller: Caller, body: GroupMembersBody) -> MembersAnswer:
     """A page of a group's members, in the order of their UserIDs. Members alone may ask."""
     limit, group_id = _in_range("limit", body.limit, 1, MAX_MEMBERS), _group_id(body.to_group)
     _, own = await caller.hub.groups.named(caller.app, group_id, [caller.device.user_id])
@@ -120,19 +121,19 @@ async def group_members(caller: Caller, body: GroupMembersBody) -> dict[str, Any
     return {"members": [_member(member) for member in found], "total": group.member_count, "more": len(found) == limit}
 
 
-async def group_join(caller: Caller, body: GroupBody) -> dict[str, Any]:
+async def group_join(caller: Caller, body: GroupBody) -> GroupAnswer:
     """Come into a group that lets accounts in."""
     group = await caller.hub.groups.join(caller.app, _group_id(body.to_group), caller.device.user_id)
     return _described(group)
 
 
-async def group_quit(caller: Caller, body: GroupBody) -> dict[str, Any]:
+async def group_quit(caller: Caller, body: GroupBody) -> Done:
     """Leave a group."""
     await caller.hub.groups.quit(caller.app, _group_id(body.to_group), caller.device.user_id)
     return {}
 
 
-async def group_option(caller: Caller, body: GroupOptionBody) -> dict[str, Any]:
+async def group_option(caller: Caller, body: GroupOptionBody) -> Done:
     """Say what the account wants to hear of a group."""
     if body.option not in MSG_FLAGS:
         raise Refused(BAD_PARAMETER, f"$.option: it is none of {', '.join(MSG_FLAGS)}")
@@ -145,14 +146,14 @@ async def group_option(caller: Caller, body: GroupOptionBody) -> dict[str, Any]:
     return {}
 
 
-async def read_group(caller: Caller, body: bodies.ReadBody) -> dict[str, Any]:
+async def read_group(caller: Caller, body: bodies.ReadBody) -> Done:
     """Mark a group as read up to a number; left out: everything."""
     device = caller.device
     await caller.hub.group_messaging.mark_read(caller.app, _group_id(body.to_group), device.user_id, body.seq, device_id=device.device_id)
     return {}
 
 
-async def recall_in_group(caller: Caller, body: bodies.RecallBody) -> dict[str, Any]:
+async def recall_in_group(caller: Caller, body: bodies.RecallBody) -> Done:
     """Take a message of a group back."""
     if body.seq is None:
         raise Refused(BAD_PARAMETER, "$.seq: it is missing")
@@ -172,7 +173,7 @@ def _in_range(name: str, value: int, lowest: int, highest: int) -> int:
     return value
 
 
-def _described(group: Group) -> dict[str, Any]:
+def _described(group: Group) -> GroupAnswer:
     return {
         "to_group": group.group_id,
         "kind": group.kind,
@@ -188,9 +189,10 @@ def _described(group: Group) -> dict[str, Any]:
     }
 
 
-def _joined(item: JoinedGroup) -> dict[str, Any]:
+def _joined(item: JoinedGroup) -> JoinedGroupAnswer:
     member = item.member
-    return _described(item.group) | {
+    return {
+        **_described(item.group),
         "role": member.role,
         "option": MSG_FLAG_NAMES[ReceiveOption(member.receive_option)],
         "name_card": member.name_card,
@@ -200,5 +202,5 @@ def _joined(item: JoinedGroup) -> dict[str, Any]:
     }
 
 
-def _member(member: Member) -> dict[str, Any]:
+def _member(member: Member) -> MemberAnswer:
     return {"user_id": member.user_id, "role": Role(member.role), "name_card": member.name_card, "joined_at": member.joined_at}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -35,6 +35,7 @@ from homing.store.history import place_of
 
 from . import bodies, disturb
 from . import group_operations as groups
+from .answers import Done, LoginAnswer, MessagesAnswer, SentAnswer, SessionAnswer
 from .cursors import cursor_of, place_of_cursor
 from .encoding import message_body
 
@@ -63,6 +64,11 @@ class Operation(msgspec.Struct, frozen=True):
     cost: float = 1.0
     texts: bool = False  # ``after`` is a text although it may look like a number
 
+    @property
+    def answer(self) -> Any:
+        """The type of what it answers."""
+        return get_type_hints(self.run, localns={"Caller": Caller})["return"]
+
 
 async def log_in(hub: Hub, body: bodies.LoginBody) -> Login:
     """A new session. Raises ``Refused``."""
@@ -73,7 +79,7 @@ async def log_in(hub: Hub, body: bodies.LoginBody) -> Login:
     return await hub.sessions.login(body.sdkappid, request)
 
 
-def login_answer(login: Login) -> dict[str, Any]:
+def login_answer(login: Login) -> LoginAnswer:
     """What a device hears of its new session."""
     return {
         "session_token": login.session_token,
@@ -84,7 +90,7 @@ def login_answer(login: Login) -> dict[str, Any]:
     }
 
 
-async def push_config(caller: Caller, body: bodies.PushConfigBody | None) -> dict[str, Any]:
+async def push_config(caller: Caller, body: bodies.PushConfigBody | None) -> Done:
     """Report the push token, or turn push off."""
     if body is None:
         await caller.hub.sessions.clear_push_config(caller.device)
@@ -97,25 +103,25 @@ async def push_config(caller: Caller, body: bodies.PushConfigBody | None) -> dic
     return {}
 
 
-async def background(caller: Caller, body: bodies.BackgroundBody) -> dict[str, Any]:
+async def background(caller: Caller, body: bodies.BackgroundBody) -> Done:
     """The app is in the background."""
     await caller.hub.sessions.background(caller.device, body.unread_count)
     return {}
 
 
-async def foreground(caller: Caller, _: bodies.EmptyBody) -> dict[str, Any]:
+async def foreground(caller: Caller, _: bodies.EmptyBody) -> Done:
     """The app is in front."""
     await caller.hub.sessions.foreground(caller.device)
     return {}
 
 
-async def logout(caller: Caller, _: bodies.EmptyBody) -> dict[str, Any]:
+async def logout(caller: Caller, _: bodies.EmptyBody) -> Done:
     """End the session."""
     await caller.hub.sessions.logout(caller.device)
     return {}
 
 
-async def send(caller: Caller, body: bodies.SendBody) -> dict[str, Any]:
+async def send(caller: Caller, body: bodies.SendBody) -> SentAnswer:
     """Send a message, to an account or to a group."""
     if body.to_group:
         _check(body)
@@ -128,7 +134,7 @@ async def send(caller: Caller, body: bodies.SendBody) -> dict[str, Any]:
     return {"msg_id": accepted.msg_id, "msg_key": accepted.msg_key, "seq": accepted.seq, "timestamp": accepted.timestamp}
 
 
-async def messages(caller: Caller, body: bodies.MessagesBody) -> dict[str, Any]:
+async def messages(caller: Caller, body: bodies.MessagesBody) -> MessagesAnswer:
     """A page of what was missed, oldest first."""
     if not 1 <= body.limit <= MAX_PAGE:
         raise Refused(BAD_PARAMETER, f"$.limit: it must be 1 to {MAX_PAGE}")
@@ -146,7 +152,7 @@ async def messages(caller: Caller, body: bodies.MessagesBody) -> dict[str, Any]:
     return {"messages": [message_body(message, device.user_id) for message in kept], "cursor": cursor_of(place), "more": more}
 
 
-async def push_events(caller: Caller, body: bodies.PushEventBody) -> dict[str, Any]:
+async def push_events(caller: Caller, body: bodies.PushEventBody) -> Done:
     """A push was delivered, shown or clicked."""
     push_id = body.push_id
     if isinstance(push_id, str):
@@ -161,7 +167,7 @@ async def push_events(caller: Caller, body: bodies.PushEventBody) -> dict[str, A
     return {}
 
 
-async def read(caller: Caller, body: bodies.ReadBody) -> dict[str, Any]:
+async def read(caller: Caller, body: bodies.ReadBody) -> Done:
     """Mark a conversation as read."""
     device = caller.device
     if body.to_group:
@@ -175,7 +181,7 @@ async def read(caller: Caller, body: bodies.ReadBody) -> dict[str, Any]:
     return {}
 
 
-async def recall(caller: Caller, body: bodies.RecallBody) -> dict[str, Any]:
+async def recall(caller: Caller, body: bodies.RecallBody) -> Done:
     """Take a message back."""
     device = caller.device
     if body.to_group:
@@ -188,7 +194,7 @@ async def recall(caller: Caller, body: bodies.RecallBody) -> dict[str, Any]:
     return {}
 
 
-async def ack(caller: Caller, body: bodies.AckBody) -> dict[str, Any]:
+async def ack(caller: Caller, body: bodies.AckBody) -> Done:
     """Messages have arrived: no push for them."""
     if len(body.msg_ids) > MAX_ACKS:
         raise Refused(BAD_PARAMETER, f"$.msg_ids: at most {MAX_ACKS} at once")
@@ -204,7 +210,7 @@ async def ack(caller: Caller, body: bodies.AckBody) -> dict[str, Any]:
     return {}
 
 
-async def session(caller: Caller, _: bodies.EmptyBody) -> dict[str, Any]:
+async def session(caller: Caller, _: bodies.EmptyBody) -> SessionAnswer:
     """What the server knows of this session."""
     device, cursor = await caller.hub.sessions.presence.look(caller.device)
     return {
@@ -221,7 +227,7 @@ async def session(caller: Caller, _: bodies.EmptyBody) -> dict[str, Any]:
     }
 
 
-async def ping(_: Caller, __: bodies.EmptyBody) -> dict[str, Any]:
+async def ping(_: Caller, __: bodies.EmptyBody) -> Done:
     """A sign of life."""
     return {}
 

@@ -16,6 +16,7 @@ from homing.model.problems import BAD_PARAMETER, FLOOD, FRAME_TOO_LARGE, INTERNA
 from homing.services.hub import Hub
 from homing.store.engine import StoreBusy
 
+from .answers import LoginAnswer
 from .bodies import LoginBody, decoder
 from .encoding import Failure, failure, failure_of
 from .limits import LIMITS, Buckets, DeviceLimits
@@ -72,7 +73,7 @@ class DeviceCalls:
         self._limits = limits
         self._buckets = Buckets(limits)
 
-    async def login(self, request: Request) -> dict[str, Any]:
+    async def login(self, request: Request) -> LoginAnswer:
         """``POST login``."""
         body = _LOGIN.decode(await self._body(request))
         return login_answer(await log_in(self._hub, body))

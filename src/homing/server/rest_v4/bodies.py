@@ -92,7 +92,7 @@ class BodyDecoder(Generic[T]):
     """Decodes the bodies of one command."""
 
     def __init__(self, kind: type[T], family: Family) -> None:
-        self._kind = kind
+        self.kind = kind
         self._family = family
         self._decode = msgspec.json.Decoder(kind).decode
 
@@ -113,7 +113,7 @@ class BodyDecoder(Generic[T]):
         except msgspec.ValidationError:
             if b"null" not in body:
                 raise
-        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), self._kind)
+        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), self.kind)
 
     def _refusal(self, text: str) -> Refused:
         where = _PATH.search(text)
