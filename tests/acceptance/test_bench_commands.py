@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +34,11 @@ def test_the_send_stage_is_measured_beside_the_bare_transport(channel: str) -> N
 
 
 def test_a_server_is_measured_and_loses_nothing() -> None:
-    _, figures = bench("server", "--count", "400", "--users", "50", "--connections", "8")
+    _, figures = bench("server", "--count", "400", "--users", "50", "--connections", "8", "--half-load-seconds", "1")
     assert figures.keys() >= RATED | CEILING
+    half = figures["at_half_load_vendor_50_ms"]
+    assert (half["lost"], half["doubled"]) == (0, 0)
+    assert half["send_to_answer_ms"]["p50"] >= 50
     assert (figures["accepted"], figures["arrived"], figures["lost"], figures["doubled"]) == (400, 400, 0, 0)
 
 
@@ -53,8 +57,32 @@ def test_idle_sockets_are_measured() -> None:
 def test_a_start_with_a_backlog_is_measured() -> None:
     _, figures = bench("restart", "--count", "600", "--users", "50")
     assert figures.keys() >= RATED | CEILING
-    assert (figures["lost"], figures["doubled"]) == (0, 0)
+    assert (figures["sent"], figures["doubled"]) == (600, 0)
     assert 0 < figures["first_push_s"] < 30
+
+
+def test_accepting_is_measured_on_both_engines() -> None:
+    _, figures = bench("accept", "--count", "300", "--users", "50", "--connections", "8")
+    assert figures.keys() >= RATED | {"ratio_to_sqlite"}
+    assert (figures["refused"], figures["sqlite"]["refused"]) == (0, 0)
+
+
+def test_several_push_processes_are_measured_against_one() -> None:
+    _, figures = bench("cluster", "--count", "600", "--users", "50")
+    assert figures["limit_per_process_per_s"] == 2000
+    assert all(figures[name]["lost"] == figures[name]["doubled"] == 0 for name in ("one_process", "2_processes"))
+
+
+def test_the_bulk_import_is_measured_and_written_into_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("# Figures\n\n<!-- measured: begin -->\n<!-- measured: end -->\n\nThe end.\n", encoding="utf-8")
+    for count in ("300", "400", "300"):
+        _, figures = bench("tokens", "--count", count, "--write-docs", str(page))
+        assert figures["lines"] == int(count)
+    text = page.read_text(encoding="utf-8")
+    assert [text.count(f"| `homing bench tokens --count {count}` |") for count in (300, 400)] == [1, 1]
+    assert text.endswith("<!-- measured: end -->\n\nThe end.\n")
+    assert "Python" in text
 
 
 def test_figures_are_ratios_of_one_run() -> None:

@@ -18,23 +18,41 @@ _HEAD_START = 500  # pushes that are sent before the clock runs: log-in, connect
 
 
 async def bench_cluster(
-    folder: Path, *, database: str, bus: str = "local", nodes: int = 2, count: int = 10_000, users: int = 1000, latency_ms: float = 50.0
+    folder: Path,
+    *,
+    database: str,
+    bus: str = "local",
+    nodes: int = 2,
+    count: int = 20_000,
+    users: int = 1000,
+    latency_ms: float = 50.0,
+    in_flight: int = 100,
 ) -> Figures:
-    """Pushes a second of a backlog with one push process, then with ``nodes``. Nothing is pinned: the cores are shared."""
+    """Pushes a second of a backlog with one push process, then with ``nodes``. Nothing is pinned: the cores are shared.
+
+    ``in_flight`` requests a process are under way at most, so that the vendor's latency is the limit and not the cores; 0: the
+    channel's own limit.
+    """
     vendor = MockVendor(folder)
     await vendor.start(core=None)
     try:
         template = Server(database, folder)
         # The vendor's documented rate is not what is measured here.
-        await seed(database, template.key_file, vendor, [Binding("fcm", users, options={"requests_per_second": "100000"})])
+        options = {"requests_per_second": "100000", "max_in_flight": str(in_flight)}
+        await seed(database, template.key_file, vendor, [Binding("fcm", users, options=options)])
         await vendor.configure(latency_ms=latency_ms)
         alone = await _drain(vendor, folder, (database, bus), 1, count)
         together = await _drain(vendor, folder, (database, bus), nodes, count)
     finally:
         await vendor.stop()
+    bound = round(in_flight / latency_ms * 1000, 1) if in_flight and latency_ms else 0.0
     return {
         "bench": "cluster",
+        "per_s": together["per_s"],
+        "cpu_s_per_1000": together["cpu_s_per_1000"],
         "latency_ms": latency_ms,
+        "in_flight_per_process": in_flight,
+        "limit_per_process_per_s": bound,
         "one_process": alone,
         f"{nodes}_processes": together,
         "ratio": round(together["per_s"] / alone["per_s"], 2) if alone["per_s"] else 0.0,

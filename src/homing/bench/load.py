@@ -60,7 +60,10 @@ class Messages:
 
 
 class RestLoad:
-    """Sends messages ``first`` to ``first + count - 1``. ``accepted`` says when each was answered OK (monotonic ns)."""
+    """Sends messages ``first`` to ``first + count - 1``.
+
+    ``accepted`` says when each was answered OK, ``started`` when it was to be sent (monotonic ns).
+    """
 
     def __init__(self, messages: Messages, count: int, *, first: int = 0, rate: float = 0.0) -> None:
         self.messages = messages
@@ -72,6 +75,7 @@ class RestLoad:
         self._next, self._end, self._first = first, first + count, first
         self._rate = rate
         self._began = 0.0
+        self._began_ns = 0
         self._open = 0
         self._watchers: list[tuple[int, asyncio.Future[None]]] = []
         self._over: asyncio.Future[None] | None = None
@@ -81,6 +85,7 @@ class RestLoad:
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         self._began = began = loop.time()
+        self._began_ns = time.monotonic_ns()
         self._open = connections
         made = await asyncio.gather(
             *(loop.create_connection(lambda: _Sender(self), "127.0.0.1", port) for _ in range(connections)), return_exceptions=True
@@ -113,6 +118,10 @@ class RestLoad:
         if not self._rate:
             return 0.0
         return self._began + (number - self._first) / self._rate - asyncio.get_running_loop().time()
+
+    def planned_ns(self, number: int) -> int:
+        """When this message was to be sent: at a given rate its turn, however late its connection was free; else now."""
+        return self._began_ns + int((number - self._first) / self._rate * 1e9) if self._rate else time.monotonic_ns()
 
     def answered(self, number: int, body: bytes) -> None:
         """The answer to a message."""
@@ -165,7 +174,7 @@ class _Sender(Exchange):
 
     def _send(self) -> None:
         if not self.transport.is_closing():
-            self._load.started[self._load.messages.mark(self._number)] = time.monotonic_ns()
+            self._load.started[self._load.messages.mark(self._number)] = self._load.planned_ns(self._number)
             self.ask(self._load.messages.request(self._number))
 
 

@@ -36,12 +36,27 @@ def usage(pid: int) -> Usage:
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
 
 
+def peak_rss_mib(pid: int) -> float:
+    """The most resident memory that a process ever had. Raises ``OSError`` when it is gone."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def pin(core: int, pid: int = 0) -> None:
     """Keep a process on one core, where there are several."""
     allowed = sorted(os.sched_getaffinity(pid))
     if (os.cpu_count() or 1) > 1 and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):
             os.sched_setaffinity(pid, {allowed[core % len(allowed)]} if len(allowed) > 1 else {core})
+
+
+_ALL_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
+def unpin() -> None:
+    """Let this process use every core that it had at the start."""
+    if _ALL_CORES:
+        os.sched_setaffinity(0, _ALL_CORES)
 
 
 class MockVendor:

@@ -32,33 +32,23 @@ def apns_id(push_id: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
-class Job(msgspec.Struct, frozen=True):
-    """One notification on its way to its targets through one certificate."""
+class Job:
+    """One notification on its way to its targets through one certificate.
 
-    notification: Notification
-    options: ApnsOptions
-    now_ms: int
+    ``withdraws``: nothing is shown; the app takes notifications away, and the badge is set.
+    """
 
-    @property
-    def call(self) -> bool:
-        return self.options.push_type == "voip"
+    __slots__ = ("call", "limit", "notification", "now_ms", "options", "sets_badge", "silent", "withdraws")
 
-    @property
-    def limit(self) -> int:
-        return apns_voip.PAYLOAD_LIMIT_BYTES if self.call else PAYLOAD_LIMIT_BYTES
-
-    @property
-    def withdraws(self) -> bool:
-        """Nothing is shown: the app takes notifications away, and the badge is set."""
-        return bool(self.notification.withdraws)
-
-    @property
-    def sets_badge(self) -> bool:
-        return self.withdraws and self.notification.badge is not None
-
-    @property
-    def silent(self) -> bool:
-        return not self.call and (self.notification.wishes.ApnsInfo.ContentAvailable == 1 or self.withdraws)
+    def __init__(self, notification: Notification, options: ApnsOptions, now_ms: int) -> None:
+        self.notification = notification
+        self.options = options
+        self.now_ms = now_ms
+        self.call = options.push_type == "voip"
+        self.withdraws = bool(notification.withdraws)
+        self.sets_badge = self.withdraws and notification.badge is not None
+        self.silent = not self.call and (self.withdraws or notification.wishes.ApnsInfo.ContentAvailable == 1)
+        self.limit = apns_voip.PAYLOAD_LIMIT_BYTES if self.call else PAYLOAD_LIMIT_BYTES
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of this notification (section 3.1)."""

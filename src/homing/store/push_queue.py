@@ -78,8 +78,12 @@ _RELEASE = Bulk(
 )
 _RELEASE_NODES = Bulk(
     "push_queue.release_nodes",
-    [("node_id", "bigint")],
-    "UPDATE push SET state = ?, due_at_ms = ?, owner = NULL FROM k WHERE push.state = ? AND push.owner / 4294967296 = k.node_id",
+    [("sdkappid", "bigint"), ("business_id", "bigint"), ("notification_class", "text"), ("node_id", "bigint")],
+    # Only what the claims' index has beyond this moment: a claim that ran out is found by the next one, and neither the history
+    # nor a backlog of a million is read.
+    "UPDATE push SET state = ?, due_at_ms = ?, owner = NULL FROM k WHERE push.sdkappid = k.sdkappid AND push.business_id = k.business_id "
+    "AND push.notification_class = k.notification_class AND push.state < 10 AND push.due_at_ms > ? AND push.state = ? "
+    "AND push.owner / 4294967296 = k.node_id",
 )
 _LOST_NODES = Query(
     "push_queue.lost_nodes",
@@ -280,7 +284,13 @@ def owner_of(node_id: int, life: int) -> int:
 
 async def release_owner(tx: Tx, owner: int, now_ms: int) -> None:
     """Give back everything that earlier lives of this node had claimed."""
-    await tx.bulk(_RELEASE_NODES, [(owner >> 32,)], PushState.PENDING, now_ms, PushState.CLAIMED)
+    await _release_claims(tx, [owner >> 32], now_ms)
+
+
+async def _release_claims(tx: Tx, nodes: list[int], now_ms: int) -> None:
+    if nodes:
+        rows = [(*lane, node_id) for lane in await lanes(tx) for node_id in nodes]
+        await tx.bulk(_RELEASE_NODES, rows, PushState.PENDING, now_ms, now_ms, PushState.CLAIMED)
 
 
 async def release_lost(tx: Tx, owner: int, now_ms: int) -> list[int]:
@@ -289,7 +299,7 @@ async def release_lost(tx: Tx, owner: int, now_ms: int) -> list[int]:
     Never this node's own: what it holds is in its memory, and would be sent twice.
     """
     lost = [row[0] for row in await tx.fetch(_LOST_NODES, now_ms, owner >> 32)]
-    await tx.bulk(_RELEASE_NODES, [(node_id,) for node_id in lost], PushState.PENDING, now_ms, PushState.CLAIMED)
+    await _release_claims(tx, lost, now_ms)
     await release_nodes(tx, lost, now_ms)
     await let_go_nodes(tx, lost)
     return lost
