@@ -52,6 +52,7 @@ from homing.services.recorder import Recorder
 from homing.services.relations import Relations
 from homing.services.retention import Retention
 from homing.services.sessions import Sessions
+from homing.services.statistics import Statistics
 from homing.services.verdicts import Verdicts
 from homing.store.engine import Database, StoreRefused
 from homing.store.grants import SealedGrants
@@ -166,6 +167,7 @@ class Node:
             explain=Explain(database, clock),
             labels=Labels(database),
             push_jobs=push_jobs,
+            statistics=Statistics(database, clock),
             portraits=Portraits(database),
             relations=Relations(database, clock),
             groups=Groups(database, clock, ids, bus),

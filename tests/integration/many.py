@@ -216,7 +216,7 @@ class Many:
 
     async def job(self, job: PushJob) -> PushJob:
         """The job as it is now."""
-        return await self.jobs.get(self.apps.app, job.task_id)
+        return await self.jobs.get(APP, job.task_id)
 
     async def rows(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a query."""

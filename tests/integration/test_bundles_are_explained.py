@@ -10,6 +10,8 @@ import pytest
 
 from homing.model.outcome import ReceiptKind, VendorResponse
 from homing.services.explain import Explain
+from homing.services.retention import Retention
+from homing.services.statistics import Statistics
 from homing.store.engine import Database, Query
 from homing.store.receipts import Report, store_receipts
 
@@ -111,3 +113,38 @@ async def test_a_receipt_that_calls_a_token_dead_removes_it(many: Many) -> None:
     await many.run()
     await receive(many, business_id=BATCHES, message_id=job.job_id, token="token-2", kind=ReceiptKind.TOKEN_DEAD)
     assert await many.without_token() == [2]
+
+
+async def test_statistics_count_what_was_to_be_sent_taken_delivered_and_clicked(many: Many) -> None:
+    await many.devices(*range(1, 6))
+    await many.devices(11, 12, business_id=SINGLES)
+    partly = json.dumps({"code": "80100000", "msg": json.dumps({"illegal_tokens": ["token-3"]}), "requestId": "r"}).encode()
+    single = VendorResponse(200, {}, b'{"name":"projects/p/messages/1"}')
+    many.vendor.answer = lambda request: single if "/v1/projects/" in request.url else VendorResponse(200, {}, partly)
+    job = await many.push()
+    await many.run()
+    for _ in range(2):  # a receipt that comes twice counts once
+        await receive(many, business_id=BATCHES, message_id=job.job_id, token="token-2")
+    await receive(many, device_id=2, message_id=job.job_id, kind=ReceiptKind.CLICKED)
+    statistics = Statistics(many.database, many.clock)
+    [counts] = await statistics.jobs([await many.job(job)])
+    assert counts == {"huawei": (5, 4, 1, 1), "fcm": (2, 2, 0, 0)}
+    now = many.clock.now_ms() // 1000
+    assert await statistics.all_jobs(many.apps.app, now - 60, now) == counts
+    [trace] = await statistics.trace_job(many.apps.app, job, user(3))
+    assert (trace.push.reason, len(trace.attempts)) == ("token_dead", 1)
+
+
+async def test_bundles_go_when_their_time_is_over(many: Many, clock: Any) -> None:
+    await many.devices(*range(1, 4))
+    job = await many.push()
+    await many.run()
+    await receive(many, business_id=BATCHES, message_id=job.job_id, token="token-2")
+    clock.advance(seconds=40 * 86_400)
+    keeper = Retention(database=many.database, clock=clock, keep_messages_days=30, keep_pushes_days=30)
+    await keeper.round()
+    await keeper.round()
+    assert await many.bundles() == []
+    assert await many.jobs.find(APP, job.task_id) is None
+    left = Query("test.left", "SELECT push_id FROM attempt UNION ALL SELECT push_id FROM receipt")
+    assert await many.rows(left) == []

@@ -188,7 +188,7 @@ async def test_a_recalled_push_stops_and_its_replacement_goes_to_those_who_had_i
     identity = {_identity(request) for request in many.vendor.requests}
     assert 0 < len(sent) < 30
     many.vendor.requests.clear()
-    await many.jobs.revoke(many.apps.app, job.task_id, OfflinePushInfo(Title="Sorry", Desc="Never mind"))
+    await many.jobs.revoke(APP, job.task_id, OfflinePushInfo(Title="Sorry", Desc="Never mind"))
     await many.run()
     assert set(many.vendor.tokens()) == sent
     assert {_identity(request) for request in many.vendor.requests} == identity
@@ -206,11 +206,11 @@ async def test_a_paused_push_stands_still_and_goes_on(many: Many) -> None:
     job = await many.push()
     await many.runner.turn()
     await many.bulk.quiet()
-    await many.jobs.pause(many.apps.app, job.task_id)
+    await many.jobs.pause(APP, job.task_id)
     before = len(many.vendor.tokens())
     await many.run()
     assert len(many.vendor.tokens()) == before < 30
-    await many.jobs.resume(many.apps.app, job.task_id)
+    await many.jobs.resume(APP, job.task_id)
     await many.run()
     assert set(many.vendor.tokens().values()) == {1}
     assert len(many.vendor.tokens()) == 30

@@ -34,7 +34,7 @@ GROUPS: dict[str, Group] = {
     "cert": Group("cert_commands", "add, check and change push certificates"),
     "channels": Group("channels_command", "show what each vendor can do, and its limits"),
     "tokens": Group("tokens_commands", "bring existing push tokens in"),
-    "push": Group("push_commands", "list pushes and try them again"),
+    "push": Group("push_commands", "list pushes, try them again, steer pushes to many"),
     "quota": Group("quota_command", "show what was sent today and which lanes wait"),
     "usersig": Group("usersig_command", "print a UserSig"),
     "explain": Group("explain_command", "tell why a message arrived, or why not"),

@@ -1,4 +1,4 @@
-"""``homing push``: dead letters."""
+"""``homing push``: dead letters, and pushes to many."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from .command import OK, Call, Command, WrongUse, sdkappid_option, store_options, whole_number
+from .push_job_commands import COMMANDS as JOB_COMMANDS
 
 if TYPE_CHECKING:
     from homing.store.dead_letters import Letter
@@ -119,4 +120,5 @@ COMMANDS = (
             "homing push retry --sdkappid 1400000001 --state failed --reason attempts_over",
         ),
     ),
+    *JOB_COMMANDS,
 )

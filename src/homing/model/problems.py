@@ -148,6 +148,9 @@ CONDITION_EMPTY_TAG = _problem("condition_empty_tag", 90040, 400, "A tag in the 
 USER_HAS_TOO_MANY_TAGS = _problem(
     "user_has_too_many_tags", 90046, 409, "The account has more than 100 tags", "Remove tags of this account first"
 )
+BAD_STATISTICS_SPAN = _problem(
+    "bad_statistics_span", 90010, 400, "StartTime and EndTime are not a span of time", "Pass unix seconds, at most 30 days apart"
+)
 REPORT_TOO_MANY = _problem("report_too_many", 90014, 400, "There are too many task ids", "Ask for at most 500 at a time")
 REPORT_NO_TASK = _problem("report_no_task", 90015, 400, "A task id is missing", "Pass the TaskId that answered the push")
 TASK_UNKNOWN = _problem("task_unknown", 90016, 404, "There is no such push task", "Use the TaskId that answered the push")

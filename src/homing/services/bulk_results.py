@@ -21,6 +21,7 @@ from homing.store.dead_tokens import DeadToken, devices_with_fallbacks, drop_tok
 from homing.store.engine import Tx
 from homing.store.push_bundles import Exceptional, Exceptions
 from homing.store.push_days import count_day
+from homing.store.push_days import day_of as utc_day
 from homing.store.push_jobs import count_results, finish_job
 from homing.store.push_queue import Results, record
 from homing.store.pushes import insert_pushes
@@ -168,7 +169,7 @@ class BulkResults:
         await self._write_others(tx, settled, now_ms)
         if not settled.retried:
             await count_results(tx, [(bundle.job_id, settled.sent, settled.failed, settled.ended, settled.moved)])
-            await count_day(tx, sdkappid, day_of(now_ms, 0), "task", bundle.channel, settled.sent + settled.failed, settled.sent)
+            await count_day(tx, sdkappid, utc_day(now_ms), "task", bundle.channel, settled.sent + settled.failed, settled.sent)
             await finish_job(tx, bundle.job_id, now_ms)
         return True
 

@@ -151,7 +151,7 @@ class Explain:
         return _Facts(
             {message.message_id: message for message in messages},
             list(pushes),
-            await _attempts_of(tx, pushes),
+            await explain_bundles.attempts_of(tx, pushes),
             await store.receipts_of(tx, ids),
             await store.retries_of(tx, ids),
             await store.devices_by_id(tx, [push.device_id for push in pushes if push.device_id]),
@@ -261,13 +261,6 @@ class Explain:
             "why_not_text": "" if able else words.text(language),
             "cure": "" if able else words.cure(language),
         }
-
-
-async def _attempts_of(tx: Tx, pushes: Sequence[store.PushRecord]) -> dict[int, list[store.AttemptRecord]]:
-    """The attempts of each push. A target of a push to many went out with the requests of its bundle."""
-    ids = [number for push in pushes for number in (push.push_id, push.bundle_id) if number]
-    found = await store.attempts_of(tx, list(dict.fromkeys(ids)))
-    return {push.push_id: found.get(push.push_id) or found.get(push.bundle_id, []) for push in pushes}
 
 
 def moment(at_ms: int) -> str:

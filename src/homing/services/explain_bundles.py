@@ -10,10 +10,11 @@ import msgspec
 from homing.model.devices import AppState
 from homing.model.outcome import ReceiptKind
 from homing.model.push import PushState, Reason
-from homing.model.push_jobs import JobKind
+from homing.model.push_jobs import JobKind, PushJob
 from homing.store.audience import APP_STATE, BUSINESS, DEVICE, NODE, PLATFORM, USER
 from homing.store.engine import Tx
-from homing.store.explain import PushRecord, receipts_of
+from homing.store.explain import AttemptRecord, PushRecord, receipts_of
+from homing.store.explain import attempts_of as read_attempts
 from homing.store.push_bundles import BundleRecord, bundle_of_push, bundles_of_account, decode_exceptions, decode_targets
 from homing.store.push_jobs import get_job, list_jobs
 
@@ -29,11 +30,24 @@ async def pushes_of_account(tx: Tx, sdkappid: int, user_id: str, limit: int) -> 
     """What the last pushes to many decided for this account's devices, newest first."""
     found: list[PushRecord] = []
     for job in await list_jobs(tx, sdkappid, RECENT_JOBS):
-        if job.kind != JobKind.PUSH:
-            continue
-        for bundle in await bundles_of_account(tx, job.job_id, user_id):
-            found += _records(bundle, job.expires_at_ms, lambda row: bool(row[USER] == user_id))
-    return await _with_receipts(tx, sorted(found, key=lambda push: -push.push_id)[:limit])
+        if job.kind == JobKind.PUSH:
+            found += await pushes_of_job(tx, job, user_id)
+    return sorted(found, key=lambda push: -push.push_id)[:limit]
+
+
+async def pushes_of_job(tx: Tx, job: PushJob, user_id: str) -> list[PushRecord]:
+    """What a push to many decided for the devices of one account."""
+    found: list[PushRecord] = []
+    for bundle in await bundles_of_account(tx, job.job_id, user_id):
+        found += _records(bundle, job.expires_at_ms, lambda row: bool(row[USER] == user_id))
+    return await _with_receipts(tx, found)
+
+
+async def attempts_of(tx: Tx, pushes: Sequence[PushRecord]) -> dict[int, list[AttemptRecord]]:
+    """The attempts of each push. A target of a push to many went out with the requests of its bundle."""
+    ids = [number for push in pushes for number in (push.push_id, push.bundle_id) if number]
+    found = await read_attempts(tx, list(dict.fromkeys(ids)))
+    return {push.push_id: found.get(push.push_id) or found.get(push.bundle_id, []) for push in pushes}
 
 
 async def push_by_id(tx: Tx, sdkappid: int, push_id: int) -> PushRecord | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .receipts import Receipts
     from .relations import Relations
     from .sessions import Sessions
+    from .statistics import Statistics
 
 
 @dataclass(slots=True)
@@ -57,3 +58,4 @@ class Hub:
     do_not_disturb: DoNotDisturb
     group_messaging: GroupMessaging
     group_fan_out: GroupFanOut
+    statistics: Statistics

@@ -64,7 +64,7 @@ class PushJobs:
                 return found, unknown
             if found is not None and draft.source == "all":
                 raise Refused(PUSH_TASK_EXISTS)
-            job = self._job(app, draft, fingerprint, now_ms)
+            job = self._job(app.sdkappid, draft, fingerprint, now_ms)
             await store.insert_job(tx, job, store.content_row(job, draft.flags, body, info))
             return job, unknown
 
@@ -72,47 +72,47 @@ class PushJobs:
         self._changed(job.job_id)
         return job, unknown
 
-    async def find(self, app: App, task_id: str) -> PushJob | None:
+    async def find(self, sdkappid: int, task_id: str) -> PushJob | None:
         """The job of a task id, or None."""
         job_id = job_id_of(task_id)
-        return await self._database.read(lambda tx: store.get_job(tx, app.sdkappid, job_id)) if job_id is not None else None
+        return await self._database.read(lambda tx: store.get_job(tx, sdkappid, job_id)) if job_id is not None else None
 
-    async def get(self, app: App, task_id: str) -> PushJob:
+    async def get(self, sdkappid: int, task_id: str) -> PushJob:
         """The job of a task id. Raises ``Refused``: task_unknown."""
-        job = await self.find(app, task_id)
+        job = await self.find(sdkappid, task_id)
         if job is None:
             raise Refused(TASK_UNKNOWN, task_id[:60])
         return job
 
-    async def many(self, app: App, task_ids: Sequence[str]) -> list[PushJob]:
+    async def many(self, sdkappid: int, task_ids: Sequence[str]) -> list[PushJob]:
         """The jobs of these task ids, in order. Raises ``Refused`` for the first that there is not."""
         ids = [job_id_of(task_id) for task_id in task_ids]
-        found = await self._database.read(lambda tx: store.get_jobs(tx, app.sdkappid, [i for i in ids if i is not None]))
+        found = await self._database.read(lambda tx: store.get_jobs(tx, sdkappid, [i for i in ids if i is not None]))
         for task_id, job_id in zip(task_ids, ids, strict=True):
             if job_id is None or job_id not in found:
                 raise Refused(TASK_UNKNOWN, task_id[:60])
         return [found[job_id] for job_id in ids if job_id is not None]
 
-    async def recent(self, app: App, limit: int = 50, before_id: int = store.LAST_ID) -> list[PushJob]:
+    async def recent(self, sdkappid: int, limit: int = 50, before_id: int = store.LAST_ID) -> list[PushJob]:
         """The app's jobs, newest first."""
-        return await self._database.read(lambda tx: store.list_jobs(tx, app.sdkappid, min(limit, MAX_LISTED), before_id))
+        return await self._database.read(lambda tx: store.list_jobs(tx, sdkappid, min(limit, MAX_LISTED), before_id))
 
-    async def pause(self, app: App, task_id: str) -> PushJob:
+    async def pause(self, sdkappid: int, task_id: str) -> PushJob:
         """Stop a job for now. One that is over, or stands already, stays as it is."""
-        job = await self.get(app, task_id)
+        job = await self.get(sdkappid, task_id)
         if job.state in (JobState.WAITING, JobState.RUNNING):
-            await self._database.write(lambda tx: store.pause_job(tx, app.sdkappid, job.job_id, job.state))
+            await self._database.write(lambda tx: store.pause_job(tx, sdkappid, job.job_id, job.state))
             self._changed(job.job_id)
-        return await self.get(app, task_id)
+        return await self.get(sdkappid, task_id)
 
-    async def resume(self, app: App, task_id: str) -> PushJob:
+    async def resume(self, sdkappid: int, task_id: str) -> PushJob:
         """Let a paused job go on."""
-        job = await self.get(app, task_id)
-        await self._database.write(lambda tx: store.resume_job(tx, app.sdkappid, job.job_id))
+        job = await self.get(sdkappid, task_id)
+        await self._database.write(lambda tx: store.resume_job(tx, sdkappid, job.job_id))
         self._changed(job.job_id)
-        return await self.get(app, task_id)
+        return await self.get(sdkappid, task_id)
 
-    async def revoke(self, app: App, task_id: str, replacement: OfflinePushInfo | None = None) -> PushJob:
+    async def revoke(self, sdkappid: int, task_id: str, replacement: OfflinePushInfo | None = None) -> PushJob:
         """Recall a push to many: what was not sent is not sent any more. ``replacement`` takes the place of what was.
 
         Raises ``Refused``: revoke_unknown, revoked_already, revoke_too_late (24 hours).
@@ -120,24 +120,24 @@ class PushJobs:
         job_id, now_ms = job_id_of(task_id), self._clock.now_ms()
 
         async def work(tx: Tx) -> PushJob:
-            job = await store.get_job(tx, app.sdkappid, job_id) if job_id is not None else None
+            job = await store.get_job(tx, sdkappid, job_id) if job_id is not None else None
             if job is None:
                 raise Refused(REVOKE_UNKNOWN, task_id[:60])
             if job.state == JobState.REVOKED:
                 raise Refused(REVOKED_ALREADY)
             if now_ms - job.created_at_ms > RECALL_SECONDS * 1000:
                 raise Refused(REVOKE_TOO_LATE)
-            if not await store.end_job(tx, app.sdkappid, job.job_id, job.state, JobState.REVOKED, now_ms):
+            if not await store.end_job(tx, sdkappid, job.job_id, job.state, JobState.REVOKED, now_ms):
                 raise Refused(REVOKED_ALREADY)
             if replacement is not None and replacement.PushFlag != 1:
-                await self._replace(tx, app, job, replacement, now_ms)
+                await self._replace(tx, job, replacement, now_ms)
             return job
 
         job = await self._database.write(work)
         self._changed(job.job_id)
-        return await self.get(app, task_id)
+        return await self.get(sdkappid, task_id)
 
-    async def _replace(self, tx: Tx, app: App, job: PushJob, info: OfflinePushInfo, now_ms: int) -> None:
+    async def _replace(self, tx: Tx, job: PushJob, info: OfflinePushInfo, now_ms: int) -> None:
         """A job that takes the place of the notifications that were sent: to those alone, under their identity."""
         draft = JobDraft(
             from_account=job.from_account,
@@ -149,13 +149,13 @@ class PushJobs:
             flags=MessageFlags.NO_UNREAD.value | MessageFlags.NO_LAST_MSG.value,
             lifetime_seconds=RECALL_SECONDS,
         )
-        fresh = msgspec.structs.replace(self._job(app, draft, 0, now_ms), source="recall", replaces_job=job.job_id)
+        fresh = msgspec.structs.replace(self._job(job.sdkappid, draft, 0, now_ms), source="recall", replaces_job=job.job_id)
         await store.insert_job(tx, fresh, store.content_row(fresh, draft.flags, _encode(draft.elements), _encode(info)))
 
-    def _job(self, app: App, draft: JobDraft, fingerprint: int, now_ms: int) -> PushJob:
+    def _job(self, sdkappid: int, draft: JobDraft, fingerprint: int, now_ms: int) -> PushJob:
         return PushJob(
             job_id=self._ids.next(),
-            sdkappid=app.sdkappid,
+            sdkappid=sdkappid,
             kind=draft.kind.value,
             source=draft.source,
             state=JobState.WAITING,

@@ -31,6 +31,7 @@ class Retention:
         # A push is explained with its message, so a message never goes before its pushes may.
         self._plan: tuple[tuple[Delete, int], ...] = (
             (store.delete_pushes, keep_pushes_days),
+            (store.delete_bundles, keep_pushes_days),
             (store.delete_messages, max(keep_messages_days, keep_pushes_days)),
             (store.delete_events, keep_pushes_days),
             (store.delete_quotas, keep_pushes_days),

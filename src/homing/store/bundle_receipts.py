@@ -37,7 +37,7 @@ _BY_DEVICE = Bulk(
 _TARGETS = Bulk(
     "bundle_receipts.targets",
     [("bundle_id", "bigint")],
-    "SELECT b.bundle_id, b.targets FROM k JOIN push_bundle b ON b.bundle_id = k.bundle_id",
+    "SELECT b.bundle_id, b.targets, b.channel FROM k JOIN push_bundle b ON b.bundle_id = k.bundle_id",
 )
 
 
@@ -53,8 +53,8 @@ class Sought(NamedTuple):
     token: str
 
 
-async def find_targets(tx: Tx, sought: Sequence[Sought]) -> dict[int, tuple[int, str]]:
-    """Push id and token of the targets that were found, by ``n``."""
+async def find_targets(tx: Tx, sought: Sequence[Sought]) -> dict[int, tuple[int, str, str]]:
+    """Push id, token and channel of the targets that were found, by ``n``."""
     candidates: list[tuple[Sought, int]] = []
     by_n = {item.n: item for item in sought}
 
@@ -70,13 +70,13 @@ async def find_targets(tx: Tx, sought: Sequence[Sought]) -> dict[int, tuple[int,
     return await _inside(tx, candidates)
 
 
-async def _inside(tx: Tx, candidates: Sequence[tuple[Sought, int]]) -> dict[int, tuple[int, str]]:
+async def _inside(tx: Tx, candidates: Sequence[tuple[Sought, int]]) -> dict[int, tuple[int, str, str]]:
     """The place of each within its bundle; a bundle is opened once for all of its receipts."""
     wanted: dict[int, list[Sought]] = {}
     for item, bundle_id in candidates:
         wanted.setdefault(bundle_id, []).append(item)
-    found: dict[int, tuple[int, str]] = {}
-    for bundle_id, targets in await tx.bulk(_TARGETS, [(bundle_id,) for bundle_id in wanted]):
+    found: dict[int, tuple[int, str, str]] = {}
+    for bundle_id, targets, channel in await tx.bulk(_TARGETS, [(bundle_id,) for bundle_id in wanted]):
         rows = decode_targets(targets)
         places = {row[TOKEN]: index for index, row in enumerate(rows)}
         devices = {row[DEVICE]: index for index, row in enumerate(rows)}
@@ -84,5 +84,5 @@ async def _inside(tx: Tx, candidates: Sequence[tuple[Sought, int]]) -> dict[int,
             index = item.push_id - bundle_id if item.push_id else devices.get(item.device_id) if item.device_id else places.get(item.token)
             if index is None or (item.device_id and rows[index][DEVICE] != item.device_id):
                 continue
-            found[item.n] = (bundle_id + index, rows[index][TOKEN] or "")
+            found[item.n] = (bundle_id + index, rows[index][TOKEN] or "", channel)
     return found

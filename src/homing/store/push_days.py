@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -41,6 +42,11 @@ class PushDay(NamedTuple):
     sent: int
     delivered: int
     clicked: int
+
+
+def day_of(now_ms: int) -> str:
+    """The day (UTC) of a moment."""
+    return dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).date().isoformat()
 
 
 DayRow = tuple[int, str, str, str, int, int, int, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -11,6 +11,7 @@ from homing.model.outcome import ReceiptKind
 from .bundle_receipts import Sought, find_targets
 from .dead_tokens import DeadToken, drop_tokens
 from .engine import Bulk, Query, Row, Tx
+from .push_days import add_days, day_of
 
 _KEY = [("n", "bigint"), ("sdkappid", "bigint")]
 _BY_PUSH = Bulk(
@@ -63,7 +64,8 @@ _INSERT = Bulk(
     [("push_id", "bigint"), ("kind", "text"), ("at_ms", "bigint"), ("source", "text"), ("code", "text"), ("detail", "text")],
     # WHERE true: without it SQLite reads ON as the beginning of a join condition.
     "INSERT INTO receipt (push_id, kind, at_ms, source, code, detail) "
-    "SELECT push_id, kind, at_ms, source, code, detail FROM k WHERE true ON CONFLICT (push_id, kind) DO NOTHING",
+    "SELECT push_id, kind, at_ms, source, code, detail FROM k WHERE true ON CONFLICT (push_id, kind) DO NOTHING "
+    "RETURNING push_id, kind",
 )
 _HOLDERS = Bulk(
     "receipts.token_holders",
@@ -112,10 +114,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 async def store_receipts(tx: Tx, reports: Sequence[Report], now_ms: int, next_id: Callable[[], int]) -> list[int | None]:
     """Record a batch; the push that each report belongs to, or None where there is none. Repeating it changes nothing."""
-    found = await _resolve(tx, reports)
+    found, of_bundles = await _resolve(tx, reports)
     pushes = [found.get(n, (None, ""))[0] for n in range(len(reports))]
     known = [(report, push_id) for report, push_id in zip(reports, pushes, strict=True) if push_id is not None]
-    await tx.bulk(_INSERT, _receipt_rows(known))
+    fresh = {(row[0], row[1]) for row in await tx.bulk(_INSERT, _receipt_rows(known))}
+    if of_bundles:
+        await _count(tx, reports, of_bundles, fresh, now_ms)
     for kind, mark in _MARKS.items():
         earliest: dict[int, int] = {}
         for report, push_id in known:
@@ -126,8 +130,24 @@ async def store_receipts(tx: Tx, reports: Sequence[Report], now_ms: int, next_id
     return pushes
 
 
-async def _resolve(tx: Tx, reports: Sequence[Report]) -> dict[int, tuple[int, str]]:
-    """Push id and token by the report's place. The push id counts; message id and token serve where it is missing."""
+async def _count(
+    tx: Tx, reports: Sequence[Report], targets: Mapping[int, tuple[int, str, str]], fresh: set[tuple[int, str]], now_ms: int
+) -> None:
+    """Add to the day's counters of pushes to many what was heard for the first time."""
+    day, rows = day_of(now_ms), []
+    for n, (push_id, _, channel) in targets.items():
+        report = reports[n]
+        if (push_id, report.kind.value) in fresh:
+            delivered, clicked = int(report.kind is ReceiptKind.DELIVERED), int(report.kind is ReceiptKind.CLICKED)
+            rows.append((report.sdkappid, day, "task", channel, 0, 0, delivered, clicked))
+    await add_days(tx, rows)
+
+
+async def _resolve(tx: Tx, reports: Sequence[Report]) -> tuple[dict[int, tuple[int, str]], dict[int, tuple[int, str, str]]]:
+    """Push id and token by the report's place, and those found in bundles with their channel.
+
+    The push id counts; message id and token serve where it is missing.
+    """
     found: dict[int, tuple[int, str]] = {}
 
     async def look(statement: Bulk, rows: Sequence[Row]) -> None:
@@ -149,8 +169,10 @@ async def _resolve(tx: Tx, reports: Sequence[Report]) -> dict[int, tuple[int, st
     left = [(n, r) for n, r in numbered if n not in found and (r.push_id or r.message_id)]
     if left:
         sought = [Sought(n, r.sdkappid, r.business_id, r.device_id, r.push_id, r.message_id, r.token) for n, r in left]
-        found.update(await find_targets(tx, sought))
-    return found
+        of_bundles = await find_targets(tx, sought)
+        found.update({n: target[:2] for n, target in of_bundles.items()})
+        return found, of_bundles
+    return found, {}
 
 
 def _receipt_rows(known: Sequence[tuple[Report, int]]) -> list[Row]:

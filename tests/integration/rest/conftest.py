@@ -29,6 +29,7 @@ from homing.services.messaging import Messaging
 from homing.services.portraits import Portraits
 from homing.services.push_jobs import PushJobs
 from homing.services.relations import Relations
+from homing.services.statistics import Statistics
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Database, Query
 
@@ -174,6 +175,7 @@ async def rest(database: Database, clock: Clock, ids: Ids) -> AsyncIterator[Rest
         do_not_disturb=DoNotDisturb(database, clock),
         labels=Labels(database),
         push_jobs=PushJobs(database=database, ids=ids, clock=clock),
+        statistics=Statistics(database, clock),
         portraits=Portraits(database),
         relations=Relations(database, clock),
         groups=Groups(database, clock, ids, bus),

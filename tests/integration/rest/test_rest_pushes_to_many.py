@@ -95,7 +95,7 @@ async def test_wrong_labels_are_refused_with_their_code(rest: Rest, command: str
 
 async def test_a_push_to_all_is_a_job_that_was_answered_at_once(rest: Rest) -> None:
     answer = await rest.ok("timpush/push", PUSH)
-    job = await rest.hub.push_jobs.get((await rest.hub.apps.get(APP)), answer["TaskId"])  # type: ignore[arg-type]
+    job = await rest.hub.push_jobs.get(APP, answer["TaskId"])
     assert (job.state, job.from_account, job.source) == (JobState.WAITING, "alice", "all")
     assert job_id_of(answer["TaskId"]) == job.job_id
 
@@ -180,3 +180,40 @@ async def test_a_wrong_message_to_all_is_refused_with_its_code(rest: Rest, chang
 @pytest.mark.parametrize(("users", "code"), [([], 90003), ([f"u{n}" for n in range(501)], 90011), (["Ω"], 90012)])
 async def test_a_push_to_wrong_accounts_is_refused_with_its_code(rest: Rest, users: list[str], code: int) -> None:
     assert await rest.code("timpush/batch", PUSH | {"To_Account": users}) == code
+
+
+async def test_statistics_of_a_span_without_pushes_are_empty(rest: Rest) -> None:
+    span = {"StartTime": rest.now - 3600, "EndTime": rest.now}
+    answer = await rest.ok("timpush/normal_push_statistics", span)
+    assert (answer["TotalCount"], answer["SentCount"], answer["PlatformStatistics"]) == (0, 0, [])
+    task = (await rest.ok("timpush/push", PUSH))["TaskId"]
+    answer = await rest.ok("timpush/all_member_push_statistics", span | {"TaskID": [task]})
+    assert [(item["TaskID"], item["TotalCount"]) for item in answer["Results"]] == [(task, 0)]
+    assert [item["TaskID"] for item in (await rest.ok("timpush/all_member_push_statistics", span))["Results"]] == [""]
+
+
+@pytest.mark.parametrize(
+    ("command", "body", "code"),
+    [
+        ("normal_push_statistics", {"StartTime": 5, "EndTime": 4}, 90010),
+        ("normal_push_statistics", {"StartTime": 0, "EndTime": 31 * 86_400}, 90010),
+        ("normal_push_statistics", {"StartTime": 0}, 90010),
+        ("all_member_push_statistics", {"StartTime": 0, "EndTime": 1, "TaskID": ["1"] * 6}, 90014),
+        ("all_member_push_statistics", {"StartTime": 0, "EndTime": 1, "TaskID": ["1"]}, 90016),
+        ("all_member_push_trace", {"TaskID": "1"}, 90015),
+        ("all_member_push_trace", {"TaskID": "1", "UserID": "bob"}, 90016),
+        ("normal_push_trace", {"PushID": "x"}, 90016),
+    ],
+)
+async def test_wrong_questions_about_statistics_are_refused(rest: Rest, command: str, body: dict[str, Any], code: int) -> None:
+    assert await rest.code(f"timpush/{command}", body) == code
+
+
+async def test_messages_to_people_are_counted_and_traced(rest: Rest) -> None:
+    await rest.connect(5, "bob")
+    sent = await rest.ok("openim/sendmsg", {"From_Account": "alice", "To_Account": "bob", "MsgRandom": 1, "MsgBody": BODY})
+    answer = await rest.ok("timpush/normal_push_statistics", {"StartTime": rest.now - 60, "EndTime": rest.now + 60})
+    [online] = answer["PlatformStatistics"]
+    assert (online["PushPlatform"], online["EventType"], online["TotalCount"], online["SentCount"]) == (0, 2, 1, 0)
+    [trace] = (await rest.ok("timpush/normal_push_trace", {"PushID": sent["MsgId"]}))["InstanceTrace"]
+    assert (trace["InstanceId"], trace["PushPlatform"], trace["EventType"]) == ("5", 0, 2)

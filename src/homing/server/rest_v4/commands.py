@@ -10,6 +10,7 @@ from . import label_commands as labels
 from . import message_commands as messages
 from . import presence
 from . import push_commands as pushes
+from . import statistics_commands as statistics
 from .answers import Answer
 from .bodies import ACCOUNT_FAMILY, LABEL_FAMILY, MESSAGE_FAMILY, PUSH_FAMILY
 from .command import MAX_MESSAGE_REQUEST_BYTES, Command, Run
@@ -105,6 +106,28 @@ COMMANDS: tuple[Command, ...] = (
         answer=pushes.ReportAnswer,
         aliases=("openim/im_get_push_report",),
     ),
+    Command(
+        "timpush/normal_push_statistics",
+        statistics.Span,
+        statistics.normal_push_statistics,
+        PUSH_FAMILY,
+        answer=statistics.NormalAnswer,
+    ),
+    Command(
+        "timpush/all_member_push_statistics",
+        statistics.JobSpan,
+        statistics.all_member_push_statistics,
+        PUSH_FAMILY,
+        answer=statistics.TasksAnswer,
+    ),
+    Command(
+        "timpush/all_member_push_trace",
+        statistics.JobTrace,
+        statistics.all_member_push_trace,
+        PUSH_FAMILY,
+        answer=statistics.TraceAnswer,
+    ),
+    Command("timpush/normal_push_trace", statistics.MessageTrace, statistics.normal_push_trace, PUSH_FAMILY, answer=statistics.TraceAnswer),
     _label("set_attr_name", labels.SetAttrName, labels.set_attr_name),
     _label("get_attr_name", labels.Nothing, labels.get_attr_name, labels.AttrNamesAnswer),
     _label("set_attr", labels.SetAttr, labels.set_attr, labels.LabelsAnswer),

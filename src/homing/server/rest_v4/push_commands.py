@@ -187,10 +187,10 @@ async def revoke(call: Call, request: Revoke) -> Answer:
     """Recall a push within 24 hours: the rest is not sent, and the replacement takes the place of what was."""
     if not request.TaskId:
         raise Refused(REPORT_NO_TASK, "$.TaskId: it is missing")
-    job = await call.hub.push_jobs.find(call.app, request.TaskId)
+    job = await call.hub.push_jobs.find(call.app.sdkappid, request.TaskId)
     if request.OfflinePushInfo is None and (job is None or job.kind == JobKind.PUSH):
         raise Refused(REVOKE_NEEDS_INFO, "$.OfflinePushInfo")
-    await call.hub.push_jobs.revoke(call.app, request.TaskId, request.OfflinePushInfo)
+    await call.hub.push_jobs.revoke(call.app.sdkappid, request.TaskId, request.OfflinePushInfo)
     return Answer()
 
 
@@ -200,7 +200,7 @@ async def im_get_push_report(call: Call, request: TaskIds) -> ReportAnswer:
         raise Refused(REPORT_NO_TASK, "$.TaskIds: it is missing or empty")
     if len(request.TaskIds) > MAX_REPORTS:
         raise Refused(REPORT_TOO_MANY, f"{len(request.TaskIds)}")
-    jobs = await call.hub.push_jobs.many(call.app, request.TaskIds)
+    jobs = await call.hub.push_jobs.many(call.app.sdkappid, request.TaskIds)
     return ReportAnswer(Reports=[_report(task_id, job) for task_id, job in zip(request.TaskIds, jobs, strict=True)])
 
 
