@@ -120,19 +120,8 @@ class Node:
             database=database, clock=clock, ids=ids, owner=owner, apps=apps, outgoing=dispatch, on_decided=self.counters.handed_out
         )
         contents = JobContents(database, apps)
-        self._bulk = BulkDispatch(
-            database=database,
-            clock=clock,
-            owner=owner,
-            authority=certificates,
-            logins=logins,
-            sender=self._transport,
-            channels=CHANNELS,
-            budgets=budgets,
-            results=BulkResults(ids=ids, owner=owner, clock=clock, random=random.Random().random),  # noqa: S311  (spreads retries)
-            recorder=recorder,
-            contents=contents,
-            chat_waits=dispatch.waits,
+        self._bulk = _bulk_lanes(
+            database, clock, ids, owner, certificates, logins, self._transport, budgets, recorder, contents, dispatch.waits
         )
         self._runner = JobRunner(
             database=database,
@@ -204,6 +193,35 @@ class Node:
         await self._grants.aclose()
         await self._transport.aclose(grace_seconds=1.0)
         await hub.bus.close()
+
+
+def _bulk_lanes(
+    database: Database,
+    clock: SystemClock,
+    ids: Ids,
+    owner: int,
+    certificates: Certificates,
+    logins: VendorLogins,
+    transport: HttpTransport,
+    budgets: Budgets,
+    recorder: Recorder,
+    contents: JobContents,
+    chat_waits: Callable[[tuple[int, int]], bool],
+) -> BulkDispatch:
+    return BulkDispatch(
+        database=database,
+        clock=clock,
+        owner=owner,
+        authority=certificates,
+        logins=logins,
+        sender=transport,
+        channels=CHANNELS,
+        budgets=budgets,
+        results=BulkResults(ids=ids, owner=owner, clock=clock, random=random.Random().random),  # noqa: S311  (spreads retries)
+        recorder=recorder,
+        contents=contents,
+        chat_waits=chat_waits,
+    )
 
 
 def _bus(config: Config) -> Bus:
