@@ -36,7 +36,7 @@ async def bench_group(folder: Path, *, database: str = "", members: int = 10_000
         pin(LOAD_CORE)
         await seed(server.database, server.key_file, vendor, _bindings(members))
         await server.start()
-        await _make_group(server.port, members)
+        await make_group(server.port, members)
         await warm_up(vendor, server, members)
         before = server.usage()
         seconds = await _one(vendor, server, members, "hb-group-1")
@@ -102,9 +102,7 @@ def _answer_times(load: RestLoad) -> dict[str, float]:
 async def _one(vendor: MockVendor, server: Server, members: int, mark: str, load: RestLoad | None = None) -> float:
     """Send one message and wait until every member's push has arrived. Returns the seconds from the request."""
     began = time.monotonic()
-    text = f"hello {mark}"
-    body = {"GroupId": GROUP, "Random": int(mark[-1]), "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]}
-    await _rest(server.port, "send_group_msg", body)
+    await say(server.port, mark)
     while (await vendor.totals())["pushes"] - (0 if load is None else len(load.accepted)) < members:
         if time.monotonic() - began > 60:
             raise RuntimeError(f"the message did not reach all members within a minute: {await vendor.totals()}")
@@ -112,7 +110,14 @@ async def _one(vendor: MockVendor, server: Server, members: int, mark: str, load
     return time.monotonic() - began
 
 
-async def _make_group(port: int, members: int) -> None:
+async def say(port: int, mark: str) -> None:
+    """Send a message with this mark to the group; the backend says it."""
+    elements = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": f"hello {mark}"}}]
+    await _rest(port, "send_group_msg", {"GroupId": GROUP, "Random": int(mark[-1]), "MsgBody": elements})
+
+
+async def make_group(port: int, members: int) -> None:
+    """The benchmark's group, with so many of its users."""
     await _rest(port, "create_group", {"Type": "Community", "Name": "bench", "GroupId": GROUP})
     for start in range(0, members, ADDED_AT_ONCE):
         users = [{"Member_Account": user_of(number)} for number in range(start, min(start + ADDED_AT_ONCE, members))]
