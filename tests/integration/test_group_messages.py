@@ -16,6 +16,7 @@ from homing.model.push_info import OfflinePushInfo
 from homing.model.receive_options import ReceiveOption
 from homing.rules.offline_message import GROUP, parse_ext
 from homing.services import group_fan_out
+from homing.services.explain import Explain
 from homing.services.group_fan_out import GroupFanOut
 from homing.services.group_messaging import GroupMessaging
 from homing.services.groups import Groups
@@ -385,3 +386,15 @@ async def test_a_notification_is_taken_back_when_its_message_is_recalled_or_read
     await room.pipeline.turn()
     requests = await room.pipeline.vendor.received(4)
     assert "notification" not in json.loads(requests[3].body)["message"]  # a silent one
+
+
+async def test_the_message_is_explained_member_by_member(room: Room) -> None:
+    await room.make("bob", "carol", carol=ReceiveOption.SILENT)
+    await room.pipeline.device(7, "bob")
+    await room.pipeline.device(8, "carol")
+    accepted = await room.say()
+    await room.pushes()
+    told = await Explain(room.pipeline.database, room.pipeline.clock).message(APP, accepted.msg_key)
+    [message] = told["messages"]
+    assert (message["from"], message["to"], message["msg_key"]) == ("alice", "group_g1", accepted.msg_key)
+    assert {push["user_id"]: push["reason"] for push in message["pushes"]} == {"bob": "offline", "carol": "muted"}

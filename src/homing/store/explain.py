@@ -6,12 +6,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from homing.model.messages import MessageFlags
+
 from .engine import Bulk, Query, Tx
 
 MAX_MESSAGES = 20
 MAX_PUSHES = 200
 
-_MESSAGE = "message_id, from_account, to_account, seq, random, timestamp, flags, body, push_info, expires_at_ms, revoked_at_ms"
+# A group's message is to its conversation.
+_MESSAGE = (
+    f"message_id, from_account, CASE WHEN (flags & {int(MessageFlags.GROUP)}) <> 0 THEN conversation ELSE to_account END, seq, random, "
+    "timestamp, flags, body, push_info, expires_at_ms, revoked_at_ms"
+)
 _PUSH = (
     "push_id, message_id, user_id, device_id, state, reason, inputs, business_id, channel, notification_class, attempts, due_at_ms, "
     "expires_at_ms, created_at_ms, finished_at_ms, vendor_message_id, delivered_at_ms, shown_at_ms, clicked_at_ms"
@@ -70,7 +76,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
 
     message_id: int
     from_account: str
-    to_account: str
+    to_account: str  # or "group_{group id}"
     seq: int
     random: int
     timestamp: int
