@@ -22,7 +22,7 @@ from homing.bus.nats import BusRefused, NatsBus
 from homing.channels.registry import CHANNELS
 from homing.config import Config
 from homing.logs import configure_logs
-from homing.model.clock import Ids, SystemClock
+from homing.model.clock import Clock, Ids, SystemClock
 from homing.services.accounts import Accounts
 from homing.services.apps import Apps
 from homing.services.budgets import Budgets
@@ -38,6 +38,7 @@ from homing.services.group_fan_out import GroupFanOut
 from homing.services.group_messaging import GroupMessaging
 from homing.services.groups import Groups
 from homing.services.history import History
+from homing.services.hooks import Hooks
 from homing.services.hub import Hub
 from homing.services.job_contents import JobContents
 from homing.services.job_runner import JobRunner
@@ -85,7 +86,9 @@ class Node:
         certificates = Certificates(database, sealer, clock, CHANNELS)
         accounts = Accounts(database, clock, bus)
         self._grants = Grants(clock, SealedGrants(database, sealer))
-        recorder = Recorder(database=database, ids=ids, owner=owner, clock=clock)
+        hooks = self._hooks = _hooks(config, database, sealer, clock, ids)
+        common: dict[str, Any] = {"database": database, "clock": clock, "ids": ids, "bus": bus}
+        recorder = Recorder(database=database, ids=ids, owner=owner, clock=clock, hooks=hooks.pushes)
         verdicts = Verdicts(
             recorder=recorder,
             authority=certificates,
@@ -111,11 +114,12 @@ class Node:
             sends="push" in config.roles,
             judges_nodes=self.lease.judges,
             on_stored=self.counters.stored,
+            hooks=hooks.pushes,
         )
         self._retention = Retention(
             database=database, clock=clock, keep_messages_days=config.keep_messages_days, keep_pushes_days=config.keep_pushes_days
         )
-        messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=dispatch)
+        messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=dispatch, hooks=hooks.messages)
         group_fan_out = GroupFanOut(
             database=database, clock=clock, ids=ids, owner=owner, apps=apps, outgoing=dispatch, on_decided=self.counters.handed_out
         )
@@ -124,11 +128,8 @@ class Node:
             database, clock, ids, owner, certificates, logins, self._transport, budgets, recorder, contents, dispatch.waits
         )
         self._runner = JobRunner(
-            database=database,
-            clock=clock,
-            ids=ids,
+            **common,
             owner=owner,
-            bus=bus,
             channels=CHANNELS,
             contents=contents,
             bulk=self._bulk,
@@ -145,14 +146,12 @@ class Node:
             apps=apps,
             accounts=accounts,
             certificates=certificates,
-            sessions=Sessions(
-                database=database, clock=clock, ids=ids, bus=bus, node_id=node_id, apps=apps, accounts=accounts, certificates=certificates
-            ),
+            sessions=Sessions(**common, node_id=node_id, apps=apps, accounts=accounts, certificates=certificates, hooks=hooks.states),
             messaging=messaging,
             history=History(database, clock, ids, bus),
             delivery=Delivery(database=database, clock=clock),
             dispatch=dispatch,
-            receipts=Receipts(database=database, clock=clock, ids=ids, certificates=certificates),
+            receipts=Receipts(database=database, clock=clock, ids=ids, certificates=certificates, hooks=hooks.pushes),
             explain=Explain(database, clock),
             labels=Labels(database),
             push_jobs=push_jobs,
@@ -161,7 +160,7 @@ class Node:
             relations=Relations(database, clock),
             groups=Groups(database, clock, ids, bus),
             do_not_disturb=DoNotDisturb(database, clock),
-            group_messaging=GroupMessaging(database=database, clock=clock, ids=ids, bus=bus, fan_out=group_fan_out),
+            group_messaging=GroupMessaging(**common, fan_out=group_fan_out, hooks=hooks.messages),
             group_fan_out=group_fan_out,
         )
         self.hub.sessions.presence.judges_nodes = self.lease.judges
@@ -172,6 +171,7 @@ class Node:
             await self.hub.bus.start()
         except BusRefused as error:
             raise StoreRefused(str(error)) from error
+        await self._hooks.start()
         await self.hub.dispatch.start()
         self.hub.group_fan_out.start()
         if "push" in self.config.roles:
@@ -191,6 +191,7 @@ class Node:
         await hub.receipts.drain()
         await hub.dispatch.stop(self.config.drain_seconds)
         await self._grants.aclose()
+        await self._hooks.stop()
         await self._transport.aclose(grace_seconds=1.0)
         await hub.bus.close()
 
@@ -222,6 +223,11 @@ def _bulk_lanes(
         contents=contents,
         chat_waits=chat_waits,
     )
+
+
+def _hooks(config: Config, database: Database, sealer: Sealer, clock: Clock, ids: Ids) -> Hooks:
+    private = config.webhooks_to_private_addresses
+    return Hooks(database=database, sealer=sealer, clock=clock, ids=ids, channels=CHANNELS, allow_private=private)
 
 
 def _bus(config: Config) -> Bus:

@@ -48,6 +48,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     postgres_connections: Annotated[int, _key("connections to PostgreSQL a process holds at most", ge=1, le=200)] = 8
     keep_messages_days: Annotated[int, _key("how long messages can be synchronised", ge=1, le=3650)] = 7
     keep_pushes_days: Annotated[int, _key("how long pushes, attempts and receipts can be explained", ge=1, le=3650)] = 30
+    webhooks_to_private_addresses: Annotated[bool, _key("apps' webhooks may call this machine, private networks and plain http")] = False
     drain_seconds: Annotated[float, _key("how long a stopping server finishes what is in flight", ge=0, le=9)] = 7.0
     node_lease_seconds: Annotated[float, _key("after how long without a sign of life a node's work is taken over", ge=2, le=600)] = 15.0
 

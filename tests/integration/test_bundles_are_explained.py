@@ -42,7 +42,7 @@ async def told(many: Many, number: int) -> dict[str, Any]:
 async def receive(many: Many, **values: Any) -> int | None:
     known: dict[str, Any] = {"sdkappid": APP, "kind": ReceiptKind.DELIVERED, "at_ms": many.clock.now_ms()}
     report = Report(**(known | values))
-    [push_id] = await many.database.write(lambda tx: store_receipts(tx, [report], many.clock.now_ms(), many.ids.next))
+    [push_id], _ = await many.database.write(lambda tx: store_receipts(tx, [report], many.clock.now_ms(), many.ids.next))
     return push_id
 
 

@@ -138,5 +138,6 @@ async def test_a_receipt_of_a_batch_finds_the_push_of_its_token(pipeline: Any, c
     )
     from_device = Report(sdkappid=certificate.sdkappid, kind=ReceiptKind.CLICKED, at_ms=2, device_id=106, key=(9, 7))
     stranger = Report(sdkappid=certificate.sdkappid, kind=ReceiptKind.CLICKED, at_ms=2, device_id=999, key=(9, 7))
-    found = await pipeline.database.write(lambda tx: store_receipts(tx, [report, from_device, stranger], 5, iter(range(9)).__next__))
+    found, new = await pipeline.database.write(lambda tx: store_receipts(tx, [report, from_device, stranger], 5, iter(range(9)).__next__))
+    assert sorted(push_id for push_id, _, _ in new) == [pushes[5][0], pushes[6][0]]
     assert found == [pushes[5][0], pushes[6][0], None]

@@ -28,6 +28,8 @@ class MessageFlags(enum.IntFlag):
     CALLER_SEQ = 256  # the caller chose MsgSeq: it orders messages inside one second
     BATCH = 512  # one of a batch that shares its MsgKey: the notifications are equal, so that a vendor request carries many
     GROUP = 1024  # to a group: ``seq`` is the group's, and nobody's inbox has a place for it
+    NO_HOOK_BEFORE = 2048  # ForbidCallbackControl: the app's backend is not asked
+    NO_HOOK_AFTER = 4096  # ForbidCallbackControl: the app's backend is not told
 
 
 class Element(msgspec.Struct, frozen=True, rename={"msg_type": "MsgType", "content": "MsgContent"}, gc=False):
@@ -51,6 +53,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     push_info: OfflinePushInfo | None = None
     cloud_custom_data: str = ""
     sender_device_id: int | None = None
+    sender_platform: str = "RESTAPI"  # OptPlatform of the callbacks (webhooks sheet, section 1)
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

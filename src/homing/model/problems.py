@@ -101,6 +101,13 @@ RECALL_TOO_LATE = _problem("recall_too_late", 20016, 403, "The recall window is 
 MSG_NOT_FOUND = _problem(
     "message_not_found", 20022, 404, "There is no such message", "Pass From_Account, To_Account and MsgKey exactly as the sending answered"
 )
+HOOK_FAILED = _problem(
+    "webhook_failed",
+    80003,
+    403,
+    "The app's backend could not be asked whether the message may be sent",
+    "Repair the webhook (`homing webhook show`), or let messages through with --message-on-failure allow",
+)
 TEXT_TOO_LONG = _problem("message_too_long", 80002, 413, "The message is longer than 12 KB", "Send less, or a link to the content")
 MSG_BAD_JSON = _problem("message_bad_json", 90001, 400, "The request body is not valid JSON", "Send one UTF-8 JSON object")
 MSG_BAD_BODY = _problem(
@@ -226,6 +233,9 @@ GROUP_INTERNAL = _problem("group_internal", 10002, 500, "The server failed insid
 GROUP_BAD_PARAMETER = _problem("group_bad_parameter", 10004, 400, "A parameter is illegal", "See the path in the detail")
 GROUP_TOO_MANY = _problem("group_too_many_accounts", 10005, 400, "There are too many accounts in the request", "Split the request")
 GROUP_DENIED = _problem("group_permission_denied", 10007, 403, "The group does not allow this", "See the detail")
+GROUP_MESSAGE_REFUSED = _problem(
+    "group_message_refused", 10016, 403, "The app's backend refused the message", "See the detail; the app decides this"
+)
 GROUP_OWNER_STAYS = _problem(
     "group_owner_stays", 10009, 403, "The owner cannot leave the group", "Give the group to another member first (change_group_owner)"
 )

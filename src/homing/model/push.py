@@ -74,6 +74,7 @@ class Reason(enum.StrEnum):
     QUOTA_DEVICE = "quota_device"
     TAKEN_BACK = "taken_back"
     CLEARED = "cleared"
+    VETOED = "vetoed"  # the app's own backend said no before it went out
     NO_CHANNEL_ID = "no_channel_id"  # the vendor would take it, and the phone would show nothing
 
 

@@ -174,6 +174,12 @@ REASONS: Final[Mapping[Reason, Words]] = {
         "请在应用中创建通知通道并在厂商后台登记，然后执行 `homing cert set … --set channel_id=…`，或在离线推送信息中指定；"
         "通过私信证书发送公信消息时对应的选项是 public_channel_id",
     ),
+    Reason.VETOED: Words(
+        "the app's own backend refused the push before it went out",
+        "应用自己的后台在发送前拒绝了这条推送",
+        "Look at what the backend answers to Push.CallbackBeforeOfflinePush, or at `homing webhook show`",
+        "请检查后台对 Push.CallbackBeforeOfflinePush 的应答，或执行 `homing webhook show`",
+    ),
     Reason.READ_ELSEWHERE: Words("the message was read on another device first", "消息已先在其他终端读过"),
     Reason.NOT_MEMBER: Words(
         "the receiver was no member of the group any more",

@@ -17,6 +17,7 @@ import structlog
 from homing.bus.base import Bus
 from homing.model.clock import Clock
 from homing.model.notification import Notification
+from homing.model.push import Reason
 from homing.model.push_info import NO_WISHES
 from homing.rules import content
 from homing.store import push_queue
@@ -27,6 +28,7 @@ from .budgets import Budgets
 from .fan_out import LEASE_MS, Planned, Stored
 from .jobs import AppDirectory, Authority, Job, Logins, Sender
 from .lane import CAPACITY, Lane
+from .push_hooks import PushHooks
 from .recorder import Entry, Recorder
 from .second_look import look_again
 from .verdicts import Verdicts
@@ -76,6 +78,7 @@ class Dispatch:
         sends: bool = True,
         judges_nodes: Callable[[], bool] = lambda: True,
         on_stored: Callable[[Sequence[Stored]], None] | None = None,
+        hooks: PushHooks | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -91,6 +94,7 @@ class Dispatch:
         self._verdicts = verdicts
         self._sends = sends
         self._on_stored = on_stored
+        self._hooks = hooks
         self._lanes: dict[LaneKey, Lane] = {}
         self._wake = asyncio.Event()
         self._turning = asyncio.Lock()
@@ -125,6 +129,8 @@ class Dispatch:
         self._wake.set()
         if self._task is not None:
             await self._task
+        if self._hooks is not None:
+            await self._hooks.quiet()
         for lane in self._lanes.values():
             lane.close()
         with contextlib.suppress(asyncio.TimeoutError):
@@ -161,7 +167,7 @@ class Dispatch:
                     self._expect(planned.lane, planned.due_at_ms)
         self._deliver(stored)
         for key, fresh in jobs.items():
-            self._lanes[key].add(fresh)
+            self._send(self._lanes[key], fresh)
 
     def _deliver(self, stored: Sequence[Stored]) -> None:
         by_node: dict[int, list[Delivery]] = {}
@@ -190,6 +196,8 @@ class Dispatch:
         """A session ended: what waits for its device in memory is forgotten."""
         for lane in self._lanes.values():
             lane.drop_device(device_id)
+        if self._hooks is not None:
+            self._hooks.drop_device(device_id)
 
     def lanes(self) -> dict[LaneKey, tuple[int, int]]:
         """Queued and in-flight counts a lane, for metrics."""
@@ -353,7 +361,7 @@ class Dispatch:
         if next_due_ms is not None:
             # Retries have due times of their own: what is not due yet must not wait for the next survey.
             self._expect(lane.key, max(next_due_ms, now_ms + NOT_SOONER_MS))
-        held = self._recorder.unwritten.union(lane.holds())
+        held = self._recorder.unwritten.union(lane.holds(), self._hooks.holds() if self._hooks is not None else ())
         await self._place(lane, [row for row in rows if row.push_id not in held])
         if lane.backlog and lane.queued < CAPACITY // 2:
             self._expect(lane.key, self._clock.now_ms())
@@ -375,8 +383,18 @@ class Dispatch:
                 jobs.append(verdict)
             else:
                 moved.append(row)
-        lane.add(jobs)
+        self._send(lane, jobs)
         await self._move(lane, moved)
+
+    def _send(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        """Into the lane; by way of the app's backend where it wants to be asked."""
+        if self._hooks is not None and self._hooks.webhooks.by_app and jobs and self._hooks.wants(lane.key[0]):
+            self._hooks.screen(lane.key[0], jobs, lane.add, self._veto)
+        else:
+            lane.add(jobs)
+
+    def _veto(self, job: Job) -> None:
+        self._verdicts.suppressed(job.push_id, Reason.VETOED, job.attempts)
 
     async def _move(self, lane: Lane, rows: list[ClaimedRow]) -> None:
         """The device reported another certificate's token since: these pushes belong to its lane."""

@@ -79,6 +79,7 @@ class Stored(msgspec.Struct, gc=False):
     deliveries: list[MessageDelivery] = []
     nodes: dict[int, int] = {}  # device id: the node that holds its socket
     reasons: list[str] = []  # one a device, for the counters
+    unread: int = 0  # of the receiver in all, this message counted
     title: str = ""  # the group's name
 
 
@@ -196,7 +197,9 @@ class Plan:
             self._seen[duplicate_key(entry)] = accepted
         account = self._accounts[sender]
         stored = Stored(accepted, message, entry, account.nick, account.face_url)
-        self._fan_out(stored, sender, receiver, self._badge(receiver) if counted else None)
+        badge = self._badge(receiver) if counted else None
+        stored.unread = self._accounts[receiver].unread_total if badge is None else badge
+        self._fan_out(stored, sender, receiver, badge)
         return stored
 
     def _fan_out(self, stored: Stored, sender: AccountKey, receiver: AccountKey, badge: int | None) -> None:

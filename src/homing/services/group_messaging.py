@@ -40,6 +40,7 @@ from homing.store.withdrawals import shown
 
 from .fan_out import Lane
 from .group_fan_out import GroupFanOut
+from .message_hooks import MessageHooks
 from .withdrawals import take_away, take_back
 
 MAX_SENDER_MESSAGES = 1_000
@@ -53,12 +54,15 @@ _NO_UNREAD = MessageFlags.NO_UNREAD.value
 class GroupMessaging:
     """What is said in groups."""
 
-    def __init__(self, *, database: Database, clock: Clock, ids: Ids, bus: Bus, fan_out: GroupFanOut) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, ids: Ids, bus: Bus, fan_out: GroupFanOut, hooks: MessageHooks | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._bus = bus
         self._fan_out = fan_out
+        self._hooks = hooks
 
     async def send(self, app: App, draft: GroupDraft) -> GroupAccepted:
         """Store a message for a group; returns when it, and that it is to be handed out, is durable.
@@ -66,6 +70,12 @@ class GroupMessaging:
         The same ``random`` of the same sender within five minutes is the same message. Raises ``Refused``: no group, no
         account, no member, muted.
         """
+        if self._hooks is not None and self._hooks.webhooks.by_app:
+            group = await self._database.read(lambda tx: _require_group(tx, app.sdkappid, draft.group_id))
+            wanted = await self._hooks.before_group(app, draft, group)
+            if isinstance(wanted, GroupAccepted):
+                return wanted
+            draft = wanted
         now_ms = self._clock.now_ms()
 
         async def work(tx: Tx) -> GroupAccepted:
@@ -79,6 +89,8 @@ class GroupMessaging:
                 return _accepted(message_id, seq, draft.random, timestamp, duplicate=True)
             message = _message(app, group, draft, self._ids.next(), now_ms)
             await self._store(tx, group, message, draft, sender, now_ms)
+            if self._hooks is not None and self._hooks.webhooks.by_app:
+                await self._hooks.note_group(tx, app, group, draft, message)
             return _accepted(message.message_id, message.seq, message.random, message.timestamp)
 
         accepted = await self._database.write(work)

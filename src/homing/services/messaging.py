@@ -24,6 +24,7 @@ from homing.store.pushes import insert_pushes
 
 from .batcher import Batcher
 from .fan_out import SYNCHRONISED, Entry, Lane, Plan, Results, Stored, duplicate_key, screen_key
+from .message_hooks import MessageHooks
 
 MAX_BATCH = 256
 LINGER_SECONDS = 0.001
@@ -56,6 +57,7 @@ class Messaging:
         outgoing: Outgoing,
         random_bits: Callable[[int], int] = secrets.randbits,
         max_queued: int = 20_000,
+        hooks: MessageHooks | None = None,
     ) -> None:
         self._database = database
         self._ids = ids
@@ -63,6 +65,7 @@ class Messaging:
         self._clock = clock
         self._outgoing = outgoing
         self._random_bits = random_bits
+        self._hooks = hooks
         self._batcher: Batcher[Entry, Stored | Accepted | Problem] = Batcher(
             self._accept, max_batch=MAX_BATCH, max_queued=max_queued, linger_seconds=LINGER_SECONDS
         )
@@ -72,6 +75,11 @@ class Messaging:
 
         Raises ``Refused`` when an account does not exist, ``StoreBusy`` when the store cannot take it now.
         """
+        if self._hooks is not None and self._hooks.webhooks.by_app:
+            wanted = await self._hooks.before(app, draft)
+            if isinstance(wanted, Accepted):
+                return wanted
+            draft = wanted
         result = await self._batcher.submit(self._prepare(app, draft))
         if isinstance(result, Stored):
             return result.accepted
@@ -154,6 +162,8 @@ class Messaging:
         results = [plan.add(place, entry) for place, entry in enumerate(entries)]
         await store.save_batch(tx, plan.message_rows, plan.conversation_rows(), plan.account_rows())
         await insert_pushes(tx, plan.push_rows)
+        if self._hooks is not None and self._hooks.webhooks.by_app:
+            await self._hooks.note(tx, [result for result in results if isinstance(result, Stored)])
         return results
 
 

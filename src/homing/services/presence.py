@@ -15,6 +15,8 @@ from homing.store.devices import device_by_id
 from homing.store.engine import Database, Tx
 from homing.store.messages import lock_accounts
 
+from .state_hooks import CLOSED, LOGIN, SILENT, StateHooks
+
 #: A session that uses HTTPS is noted as alive this often at most.
 TOUCH_MS = 60_000
 MAX_TOUCHED = 50_000
@@ -33,12 +35,13 @@ class Connected(msgspec.Struct, frozen=True):
 class Presence:
     """What the store knows of this node's sockets."""
 
-    def __init__(self, database: Database, clock: Clock, node_id: int) -> None:
+    def __init__(self, database: Database, clock: Clock, node_id: int, hooks: StateHooks | None = None) -> None:
         self._database = database
         self._clock = clock
         self._node_id = node_id
         #: Whether a node whose lease has run out is gone; see ``NodeLease``.
         self.judges_nodes: Callable[[], bool] = lambda: True
+        self._hooks = hooks
         self._touched: dict[int, Seen] = {}
 
     async def start(self) -> None:
@@ -56,6 +59,8 @@ class Presence:
             acknowledged = await store.connect(tx, device, self._node_id, connection_id, now_ms)
             if acknowledged is None:
                 return None
+            if self._hooks is not None:
+                await self._hooks.note(tx, [device], LOGIN)
             return Connected(acknowledged, 0 if account is None else account.inbox_seq)
 
         connected = await self._database.write(work)
@@ -63,12 +68,14 @@ class Presence:
             raise Refused(SESSION_ENDED)
         return connected
 
-    async def disconnect(self, device: Device, connection_id: int, acknowledged: int) -> None:
-        """The socket is gone, unless a newer one has taken its place."""
+    async def disconnect(self, device: Device, connection_id: int, acknowledged: int, *, silent: bool = False) -> None:
+        """The socket is gone, unless a newer one has taken its place. ``silent``: nothing was heard on it any more."""
         now_ms = self._clock.now_ms()
 
         async def work(tx: Tx) -> None:
-            await store.disconnect(tx, device.device_id, self._node_id, connection_id, now_ms)
+            gone = await store.disconnect(tx, device.device_id, self._node_id, connection_id, now_ms)
+            if gone and self._hooks is not None:
+                await self._hooks.note(tx, [device], SILENT if silent else CLOSED)
             await store.mark_seen(tx, [(device.device_id, device.session_id, 0, acknowledged)])
 
         await self._database.write(work)

@@ -20,6 +20,7 @@ from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.receipts import Report, store_receipts
 
 from .batcher import Batcher
+from .push_hooks import PushHooks
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Receipts:
         certificates: CertificatesByPath,
         channels: Mapping[str, Channel] = CHANNELS,
         max_queued: int = MAX_QUEUED,
+        hooks: PushHooks | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -58,6 +60,7 @@ class Receipts:
         self._certificates = certificates
         self._channels = channels
         self._max_queued = max_queued
+        self._hooks = hooks
         self._batcher: Batcher[Report, int | None] = Batcher(self._write, max_batch=512, max_queued=max_queued)
 
     async def accept(self, receipt_path: str, request: ReceiptRequest) -> ReceiptAnswer | None:
@@ -155,7 +158,10 @@ class Receipts:
 
     async def _until_stored(self, reports: list[Report]) -> list[int | None]:
         async def work(tx: Tx) -> list[int | None]:
-            return await store_receipts(tx, reports, self._clock.now_ms(), self._ids.next)
+            pushes, new = await store_receipts(tx, reports, self._clock.now_ms(), self._ids.next)
+            if new and self._hooks is not None and self._hooks.webhooks.by_app:
+                await self._hooks.note_receipts(tx, new)
+            return pushes
 
         while True:
             try:

@@ -18,6 +18,7 @@ from homing.store.push_queue import Results, record
 
 from .batcher import Batcher
 from .jobs import Answered
+from .push_hooks import PushHooks
 
 log = structlog.get_logger()
 
@@ -43,11 +44,12 @@ class Entry(msgspec.Struct, gc=False):
 class Recorder:
     """Collects entries and commits them together."""
 
-    def __init__(self, *, database: Database, ids: Ids, owner: int, clock: Clock) -> None:
+    def __init__(self, *, database: Database, ids: Ids, owner: int, clock: Clock, hooks: PushHooks | None = None) -> None:
         self._database = database
         self._ids = ids
         self._owner = owner
         self._clock = clock
+        self._hooks = hooks
         self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512, linger_seconds=LINGER_SECONDS)
         #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
         self.unwritten: set[int] = set()
@@ -102,6 +104,8 @@ class Recorder:
 
         async def work(tx: Tx) -> None:
             await record(tx, results, self._owner)
+            if self._hooks is not None and self._hooks.webhooks.by_app:
+                await self._hooks.note_results(tx, results.records)
             await drop_tokens(tx, drops, self._clock.now_ms(), self._ids.next)
 
         await self._until_written(work)

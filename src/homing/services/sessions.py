@@ -34,8 +34,9 @@ from .accounts import Accounts
 from .apps import MAX_SDKAPPID, Apps
 from .certificates import Certificates
 from .fresh import FreshCache
-from .login import LoginPlan, admit
+from .login import Admitted, LoginPlan, admit
 from .presence import Presence
+from .state_hooks import LOGIN, LOGOUT, StateHooks
 from .tokens import check_push_token, new_session_token, session_hash
 
 MAX_INSTANCE_CHARS = 128
@@ -95,12 +96,14 @@ class Sessions:
         apps: Apps,
         accounts: Accounts,
         certificates: Certificates,
+        hooks: StateHooks | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._bus = bus
-        self.presence = Presence(database, clock, node_id)
+        self._hooks = hooks
+        self.presence = Presence(database, clock, node_id, hooks)
         self._apps = apps
         self._accounts = accounts
         self._certificates = certificates
@@ -143,7 +146,15 @@ class Sessions:
             issued_at=signature.issued_at,
             now_ms=now_ms,
         )
-        admitted = await self._database.write(lambda tx: admit(tx, plan, self._ids.next))
+
+        async def work(tx: Tx) -> Admitted:
+            admitted = await admit(tx, plan, self._ids.next)
+            kicked = [gone for gone, state in admitted.ended if state is SessionState.KICKED]
+            if kicked and self._hooks is not None:
+                await self._hooks.note(tx, [admitted.device], LOGIN, kicked)
+            return admitted
+
+        admitted = await self._database.write(work)
         self._tell_ended(admitted.ended)
         self._forget(admitted.device.device_id)
         return Login(token, admitted.device, max(0, signature.expires_at - now_ms // 1000), admitted.synced_seq)
@@ -299,6 +310,8 @@ class Sessions:
                 if gone is not None:
                     await store.note_event(tx, self._ids.next(), device, now_ms, kind)
                     ended.append(gone)
+            if self._hooks is not None:
+                await self._hooks.note(tx, ended, LOGOUT)
             return ended
 
         ended = await self._database.write(work) if devices else []

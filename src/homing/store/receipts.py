@@ -65,7 +65,7 @@ _INSERT = Bulk(
     # WHERE true: without it SQLite reads ON as the beginning of a join condition.
     "INSERT INTO receipt (push_id, kind, at_ms, source, code, detail) "
     "SELECT push_id, kind, at_ms, source, code, detail FROM k WHERE true ON CONFLICT (push_id, kind) DO NOTHING "
-    "RETURNING push_id, kind",
+    "RETURNING push_id, kind, at_ms",
 )
 _HOLDERS = Bulk(
     "receipts.token_holders",
@@ -95,6 +95,9 @@ _MARKS = {
 }
 
 
+New = tuple[int, str, int]  # push id, kind, when
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One receipt on its way to the store. A vendor's is tied to its certificate, a device's to the device: never beyond."""
 
@@ -112,14 +115,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     replacement_token: str = ""
 
 
-async def store_receipts(tx: Tx, reports: Sequence[Report], now_ms: int, next_id: Callable[[], int]) -> list[int | None]:
-    """Record a batch; the push that each report belongs to, or None where there is none. Repeating it changes nothing."""
+async def store_receipts(tx: Tx, reports: Sequence[Report], now_ms: int, next_id: Callable[[], int]) -> tuple[list[int | None], list[New]]:
+    """Record a batch; the push that each report belongs to, or None where there is none, and what was new.
+
+    Repeating it changes nothing.
+    """
     found, of_bundles = await _resolve(tx, reports)
     pushes = [found.get(n, (None, ""))[0] for n in range(len(reports))]
     known = [(report, push_id) for report, push_id in zip(reports, pushes, strict=True) if push_id is not None]
-    fresh = {(row[0], row[1]) for row in await tx.bulk(_INSERT, _receipt_rows(known))}
+    new: list[New] = [(row[0], row[1], row[2]) for row in await tx.bulk(_INSERT, _receipt_rows(known))]
     if of_bundles:
-        await _count(tx, reports, of_bundles, fresh, now_ms)
+        await _count(tx, reports, of_bundles, {(push_id, kind) for push_id, kind, _ in new}, now_ms)
     for kind, mark in _MARKS.items():
         earliest: dict[int, int] = {}
         for report, push_id in known:
@@ -127,7 +133,7 @@ async def store_receipts(tx: Tx, reports: Sequence[Report], now_ms: int, next_id
                 earliest[push_id] = min(report.at_ms, earliest.get(push_id, report.at_ms))
         await tx.bulk(mark, sorted(earliest.items()))
     await _dead_tokens(tx, [_with_token(report, found.get(n)) for n, report in enumerate(reports)], now_ms, next_id)
-    return pushes
+    return pushes, new
 
 
 async def _count(

@@ -170,6 +170,11 @@ def certificate_context(sdkappid: int, business_id: int, channel: str) -> str:
     return f"certificate {business_id} ({channel}) of app {sdkappid}"
 
 
+def webhook_context(sdkappid: int) -> str:
+    """What the token that signs an app's callbacks is bound to."""
+    return f"webhook token of app {sdkappid}"
+
+
 def grant_context(sdkappid: int, business_id: int) -> str:
     """What a vendor log-in token is bound to."""
     return f"log-in token of certificate {business_id} of app {sdkappid}"

@@ -110,7 +110,8 @@ class Gateway:
         self._leaving.pop(connection, None)
         self._forget(connection)
         with contextlib.suppress(StoreBusy):  # the next connect, or the next start, sets it right
-            await self._presence.disconnect(connection.device, connection.connection_id, connection.acknowledged)
+            silent = connection.closing is SILENT
+            await self._presence.disconnect(connection.device, connection.connection_id, connection.acknowledged, silent=silent)
 
     def sent(self, connection: Connection, accepted: Accepted) -> None:
         """The device sent a message itself."""

@@ -12,6 +12,7 @@ from homing.model.groups import MSG_FLAG_NAMES, MSG_FLAGS, Group, GroupDetails, 
 from homing.model.messages import MAX_LIFETIME_SECONDS
 from homing.model.problems import BAD_PARAMETER, GROUP_BAD_ID, GROUP_DENIED, Refused
 from homing.model.receive_options import ReceiveOption
+from homing.rules.webhooks import platform_name
 
 from . import bodies
 from .answers import Done, GroupAnswer, GroupMessagesAnswer, GroupsAnswer, JoinedGroupAnswer, MemberAnswer, MembersAnswer
@@ -82,6 +83,7 @@ def group_draft(caller: Caller, body: bodies.SendBody, flags: Any) -> GroupDraft
         push_info=body.offline_push_info,
         cloud_custom_data=body.cloud_custom_data,
         sender_device_id=device.device_id,
+        sender_platform=platform_name(device.platform),
         details=GroupDetails(at=tuple(dict.fromkeys(body.at)), at_all=body.at_all),
     )
 

@@ -25,6 +25,7 @@ from homing.model.problems import (
     Refused,
 )
 from homing.rules.message_keys import UINT32_MAX
+from homing.rules.webhooks import platform_name
 from homing.server.rest_v4.bodies import BodyDecoder
 from homing.server.rest_v4.elements import check_elements
 from homing.services.accounts import is_user_id
@@ -272,6 +273,7 @@ def _draft(device: Device, body: bodies.SendBody) -> Draft:
         push_info=body.offline_push_info,
         cloud_custom_data=body.cloud_custom_data,
         sender_device_id=device.device_id,
+        sender_platform=platform_name(device.platform),
     )
 
 

@@ -15,6 +15,7 @@ from .answers import Answer
 from .elements import check_elements
 from .gate import Call
 from .group_fields import group_id_of
+from .message_commands import CALLBACK_CONTROLS
 
 MAX_MENTIONS = 500
 MAX_RECALLED = 10
@@ -264,6 +265,8 @@ def _draft(call: Call, request: SendGroupMsg) -> GroupDraft:
     flags = MessageFlags.NONE
     for control in request.SendMsgControl:
         flags |= _CONTROLS.get(control, MessageFlags.NONE)
+    for control in request.ForbidCallbackControl:
+        flags |= CALLBACK_CONTROLS.get(control, MessageFlags.NONE)
     if request.OnlineOnlyFlag == 1 or request.MsgOnlineOnlyFlag == 1:
         flags |= MessageFlags.ONLINE_ONLY
     if request.NeedReadReceipt == 1:

@@ -44,6 +44,12 @@ _CONTROLS = {
 }
 _KNOWN_CONTROLS = frozenset(_CONTROLS)
 _NO_CONTROLS: frozenset[str] = frozenset()
+#: ForbidCallbackControl (rest-api sheet, section 3).
+CALLBACK_CONTROLS = {
+    "ForbidBeforeSendMsgCallback": MessageFlags.NO_HOOK_BEFORE,
+    "ForbidAfterSendMsgCallback": MessageFlags.NO_HOOK_AFTER,
+}
+NO_CALLBACKS = MessageFlags.NO_HOOK_BEFORE | MessageFlags.NO_HOOK_AFTER
 _SYNC = {0: MessageFlags.NONE, 1: MessageFlags.SYNC_SENDER, 2: MessageFlags.NO_SENDER_COPY}
 _encode = msgspec.json.Encoder().encode
 
@@ -145,7 +151,7 @@ async def importmsg(call: Call, request: ImportMsg) -> SendAnswer:
     _check_numbers(request)
     _check_accounts(request.From_Account, request.To_Account)
     seq = secrets.randbits(32) if request.MsgSeq is None else request.MsgSeq
-    draft = _draft(call, request, request.To_Account, elements, seq)
+    draft = _draft(call, request, request.To_Account, elements, seq, NO_CALLBACKS)  # importing calls nobody back
     if request.SyncFromOldSystem == 5:
         accepted = await call.hub.messaging.send(call.app, draft)
         return SendAnswer(MsgTime=accepted.timestamp, MsgKey=accepted.msg_key, MsgId=accepted.msg_id)
@@ -200,6 +206,8 @@ def _draft(
         receipt=request.IsNeedReadReceipt == 1,
         own_seq=request.MsgSeq is not None,
     )
+    for control in request.ForbidCallbackControl:
+        flags |= CALLBACK_CONTROLS.get(control, MessageFlags.NONE)
     return Draft(
         from_account=request.From_Account or call.identifier,
         to_account=receiver,
