@@ -48,6 +48,12 @@ def test_a_message_to_many_receivers_is_measured() -> None:
     assert (figures["pushes"], figures["lost"], figures["doubled"]) == (200, 0, 0)
 
 
+def test_a_push_to_all_is_measured() -> None:
+    _, figures = bench("fanout", "--job", "2500")
+    assert figures.keys() >= RATED | {"rss_mib"}
+    assert (figures["finished"], figures["vendor_requests"], figures["lost"], figures["doubled"]) == (2500, 3, 0, 0)
+
+
 def test_idle_sockets_are_measured() -> None:
     _, figures = bench("sockets", "--count", "60", "--hold-seconds", "1")
     assert figures.keys() >= RATED | {"kib_per_socket", "idle_cpu_percent"}
