@@ -123,6 +123,13 @@ async def test_a_push_to_accounts_names_those_that_there_are_not(rest: Rest) -> 
     assert [(item["To_Account"], item["ErrorCode"]) for item in answer["ErrorList"]] == [("nobody", 70107), ("Ω", 70107)]
 
 
+async def test_a_push_to_everybody_that_names_accounts_is_refused(rest: Rest) -> None:
+    """Meant for two, sent to all: nobody could take it back."""
+    assert await rest.code("timpush/push", PUSH | {"To_Account": ["bob"]}) == 90001
+    assert await rest.code("all_member_push/im_push", {"MsgRandom": 5, "MsgBody": BODY, "To_Account": ["bob"]}) == 90001
+    assert await jobs(rest) == 0
+
+
 async def test_a_report_tells_what_is_known_of_a_push(rest: Rest) -> None:
     task = (await rest.ok("all_member_push/im_push", {"MsgRandom": 5, "MsgBody": BODY, "MsgLifeTime": 60}))["TaskId"]
     answer = await rest.ok("openim/im_get_push_report", {"TaskIds": [task]})

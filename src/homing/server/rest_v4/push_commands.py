@@ -77,6 +77,7 @@ class ImPush(PushFields, kw_only=True):
     MsgBody: tuple[Element, ...] | None = None
     MsgLifeTime: int = 0
     Condition: ConditionBody | None = None
+    To_Account: tuple[str, ...] | None = None  # of timpush/batch
 
 
 class TimPush(PushFields, kw_only=True):
@@ -85,6 +86,7 @@ class TimPush(PushFields, kw_only=True):
     MsgBody: tuple[Element, ...] | None = None
     OnlineOnlyFlag: int = 0
     Condition: ConditionBody | None = None
+    To_Account: tuple[str, ...] | None = None  # of timpush/batch
 
 
 class TimPushBatch(PushFields, kw_only=True):
@@ -136,6 +138,7 @@ class ReportAnswer(Answer, kw_only=True):
 
 async def im_push(call: Call, request: ImPush) -> TaskAnswer:
     """Push to everybody, or by tags or attributes."""
+    _check_names_nobody(request.To_Account)
     if request.MsgBody is None:
         raise Refused(MSG_BAD_BODY, "$.MsgBody: it is missing")
     check_elements(request.MsgBody)
@@ -150,6 +153,7 @@ async def im_push(call: Call, request: ImPush) -> TaskAnswer:
 
 async def push(call: Call, request: TimPush) -> TaskAnswer:
     """Push to everybody, or by tags or attributes; with MsgBody as a message, stored unless OnlineOnlyFlag is 1."""
+    _check_names_nobody(request.To_Account)
     condition = _condition(request.Condition)
     if request.MsgBody is None:
         info = _info(request)
@@ -247,6 +251,12 @@ def _info(request: PushFields) -> OfflinePushInfo:
     if request.OfflinePushInfo is None:
         raise Refused(MSG_BAD_FORMAT, "$.OfflinePushInfo: it is missing")
     return request.OfflinePushInfo
+
+
+def _check_names_nobody(accounts: Sequence[str] | None) -> None:
+    """Who names accounts means them: a push that went to everybody instead could not be taken back."""
+    if accounts is not None:
+        raise Refused(MSG_BAD_FORMAT, "$.To_Account: this command reaches everybody", cure="Use timpush/batch to reach named accounts")
 
 
 def _condition(body: ConditionBody | None) -> Condition:
