@@ -163,7 +163,7 @@ class Node:
             group_messaging=GroupMessaging(**common, fan_out=group_fan_out, hooks=hooks.messages),
             group_fan_out=group_fan_out,
         )
-        self.hub.sessions.presence.judges_nodes = self.lease.judges
+        self.hub.sessions.presence.follow(self.lease)
 
     async def start(self) -> None:
         """Begin to work."""

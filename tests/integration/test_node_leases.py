@@ -43,7 +43,7 @@ class Node:
         self.node_id, self._store, self._clock = node_id, store, clock
         self.lease = NodeLease(store, clock, node_id, f"boot {node_id}", LEASE)
         self.presence = Presence(store, clock, node_id)
-        self.presence.judges_nodes = self.lease.judges
+        self.presence.follow(self.lease)
 
     async def search(self) -> list[int]:
         """Look for dead nodes as presence and dispatch do."""
@@ -128,6 +128,7 @@ async def test_a_node_that_stood_still_itself_judges_nobody_before_a_whole_lease
     await nodes[2].lease.renew()
     assert not nodes[0].lease.judges()
     assert await nodes[0].lease.renew()
+    assert [node.lease.lapses for node in nodes] == [1, 1, 1]
     clock.advance(seconds=LEASE / 3)
     assert not nodes[0].lease.judges()
 

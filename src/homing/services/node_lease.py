@@ -30,6 +30,7 @@ class NodeLease:
         self._node_id = node_id
         self._boot = boot
         self._seconds = seconds
+        self.lapses = 0  # how often it had run out before it was renewed
         self._renewed_at = self._steady_since = clock.monotonic()
 
     def judges(self) -> bool:
@@ -44,6 +45,7 @@ class NodeLease:
         kept = await self._database.write(lambda tx: renew_node(tx, self._node_id, self._boot, until_ms))
         now = self._clock.monotonic()
         self._notice_gap(now)
+        self.lapses += now - self._renewed_at >= self._seconds
         self._renewed_at = now
         return kept
 

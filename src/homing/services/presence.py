@@ -15,6 +15,7 @@ from homing.store.devices import device_by_id
 from homing.store.engine import Database, Tx
 from homing.store.messages import lock_accounts
 
+from .node_lease import NodeLease
 from .state_hooks import CLOSED, LOGIN, SILENT, StateHooks
 
 #: A session that uses HTTPS is noted as alive this often at most.
@@ -42,7 +43,13 @@ class Presence:
         #: Whether a node whose lease has run out is gone; see ``NodeLease``.
         self.judges_nodes: Callable[[], bool] = lambda: True
         self._hooks = hooks
+        #: How often this node was silent for so long that others may have taken its sockets for gone.
+        self.lapses: Callable[[], int] = lambda: 0
         self._touched: dict[int, Seen] = {}
+
+    def follow(self, lease: NodeLease) -> None:
+        """Ask the lease of this node what to think of itself and of the others."""
+        self.judges_nodes, self.lapses = lease.judges, lambda: lease.lapses
 
     async def start(self) -> None:
         """Sockets of this node's earlier life are gone."""
@@ -79,6 +86,11 @@ class Presence:
             await store.mark_seen(tx, [(device.device_id, device.session_id, 0, acknowledged)])
 
         await self._database.write(work)
+
+    async def reclaim(self, sockets: list[tuple[int, int, int]]) -> None:
+        """These sockets (device id, session id, connection id) are here, whatever others took this node for."""
+        for start in range(0, len(sockets), BATCH):
+            await self._database.write(partial(store.reclaim, rows=sockets[start : start + BATCH], node_id=self._node_id))
 
     async def seen(self, rows: list[Seen]) -> set[int]:
         """Note signs of life, in few statements; returns the devices among them whose session lives."""

@@ -18,6 +18,12 @@ _DISCONNECT = Query(
     "presence.disconnect",
     "UPDATE device SET node_id = NULL, last_seen_ms = ? WHERE device_id = ? AND node_id = ? AND connection_id = ?",
 )
+_RECLAIM = Bulk(
+    "presence.reclaim",
+    [("device_id", "bigint"), ("session_id", "bigint"), ("connection_id", "bigint")],
+    "UPDATE device SET node_id = ? FROM k WHERE device.device_id = k.device_id AND device.session_id = k.session_id "
+    "AND device.connection_id = k.connection_id AND device.node_id IS NULL AND device.session_state = ? RETURNING device.device_id",
+)
 _CLEAR_NODE = Query("presence.clear_node", "UPDATE device SET node_id = NULL WHERE node_id = ?")
 _CLEAR_LOST = Query(
     "presence.clear_lost",
@@ -45,6 +51,11 @@ async def connect(tx: Tx, device: Device, node_id: int, connection_id: int, now_
 async def disconnect(tx: Tx, device_id: int, node_id: int, connection_id: int, now_ms: int) -> bool:
     """The socket is gone. False when a newer connection has taken its place: that one stays."""
     return await tx.execute(_DISCONNECT, now_ms, device_id, node_id, connection_id) > 0
+
+
+async def reclaim(tx: Tx, rows: Sequence[tuple[int, int, int]], node_id: int) -> int:
+    """Sockets (device id, session id, connection id) that others took for gone are here after all. Returns how many."""
+    return len(await tx.bulk(_RECLAIM, rows, node_id, SessionState.ACTIVE))
 
 
 async def clear_node(tx: Tx, node_id: int) -> int:

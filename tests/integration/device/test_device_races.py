@@ -100,6 +100,31 @@ async def test_the_sockets_of_a_dead_node_are_forgotten(world: Any) -> None:
     assert {device["user_id"]: device["node_id"] for device in await world.devices()} == {"alice": None, "bob": 8}
 
 
+async def test_a_node_that_was_taken_for_dead_has_its_sockets_back(world: Any) -> None:
+    token = await world.login("bob")
+    socket = await world.socket(token)
+    presence = world.hub.sessions.presence
+    await presence.start()  # what another node does with the sockets of one that it takes for dead
+    assert (await world.devices())[0]["node_id"] is None
+    await world.say("while nobody knew of the socket")
+    await world.gateway.tick()
+    assert (await world.devices())[0]["node_id"] is None
+    presence.lapses = lambda: 1
+    await world.gateway.tick()
+    assert (await world.devices())[0]["node_id"] == 1
+    await world.say("again")
+    assert await socket.texts(2) == ["while nobody knew of the socket", "again"]
+
+
+async def test_a_socket_that_moved_on_is_not_taken_back(world: Any) -> None:
+    token = await world.login("bob")
+    await world.socket(token)
+    await world.hub.database.write(lambda tx: tx.execute(_ON_NODE, 8, "bob"))
+    world.hub.sessions.presence.lapses = lambda: 1
+    await world.gateway.tick()
+    assert (await world.devices())[0]["node_id"] == 8
+
+
 async def test_an_old_connection_does_not_take_the_new_one_with_it(world: Any) -> None:
     token = await world.login("bob")
     old = await world.socket(token)

@@ -45,6 +45,7 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen_at = hub.clock.monotonic()
         self._ticks = 0
+        self._lapses = 0
         self.dropped = 0  # deliveries for devices that are not here
 
     def __len__(self) -> int:
@@ -257,6 +258,9 @@ class Gateway:
         for connection in [c for c, until in self._leaving.items() if until <= now]:
             del self._leaving[connection]
             connection.abandon()
+        if (lapses := self._presence.lapses()) != self._lapses:
+            await self._presence.reclaim([(c.device.device_id, c.device.session_id, c.connection_id) for c in self._connections.values()])
+            self._lapses = lapses
         if now - self._seen_at >= self.limits.seen_seconds:
             self._seen_at = now
             await self._write_seen()
