@@ -154,6 +154,7 @@ class HomingClient:
         }
         if user_id != self._user_id or after is not None:
             self._events.restart(after or "")
+        if self._user_id and user_id != self._user_id:
             self.groups.restart()
         self._user_id, self._session_token = user_id, ""
         self._changed.clear()
