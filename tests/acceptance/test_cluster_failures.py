@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -295,6 +297,93 @@ async def test_a_device_on_another_node_gets_its_message_over_the_bus_and_a_push
         assert arrivals["hb-push-1"].times == 1
         assert "hb-socket-1" not in arrivals
     assert await api.stop() == 0
+
+
+async def test_a_device_whose_node_is_cut_off_gets_pushes_and_its_socket_again_when_the_node_is_back(
+    postgres_url: str, nats_url: str, wires: tuple[Wire, Wire], make_server: ServerFactory, vendor: MockVendor
+) -> None:
+    await seeded(postgres_url, make_server, vendor)
+    api = node(make_server, postgres_url, nats_url, roles="api,push")
+    gateway = node(make_server, through(postgres_url, wires[0]), f"nats://127.0.0.1:{wires[1].port}", roles="gateway")
+    await asyncio.gather(api.start(core=None), gateway.start(core=None))
+    ear, bob = Ear(), user_of(0)
+    async with (
+        HomingClient(f"http://127.0.0.1:{gateway.port}", APP, listener=ear) as phone,
+        RestClient(f"http://127.0.0.1:{api.port}", APP, SECRET_KEY) as backend,
+    ):
+        await phone.login(bob, user_sig(bob), instance_id="phone-1")
+        await phone.set_offline_push_config(OfflinePushConfig(business_id=BUSINESS_ID, token=token_of(0)))
+        await phone.do_foreground()
+        for wire in wires:
+            wire.cut()
+        sent_at = time.monotonic()
+        await backend.send_message(user_of(1), bob, text_message("hb-cut-1"))
+        assert (await all_arrived(vendor, ["hb-cut-1"], 10))["hb-cut-1"].times == 1
+        assert ACK_SECONDS - 0.5 < time.monotonic() - sent_at < ACK_SECONDS + 1.5
+        await asyncio.sleep(3)  # longer than the lease: the node is taken for dead
+        await backend.send_message(user_of(1), bob, text_message("hb-cut-2"))
+        assert (await all_arrived(vendor, ["hb-cut-2"], 10))["hb-cut-2"].times == 1
+        for wire in wires:
+            wire.mend()
+        heard: set[str] = set()
+        for n in range(30):  # until its node has told everybody that the socket is there
+            await backend.send_message(user_of(1), bob, text_message(f"hb-back-{n}"))
+            with contextlib.suppress(TimeoutError):
+                while "hb-back" not in "".join(heard):
+                    heard.add(await asyncio.wait_for(ear.texts.get(), 1))
+            if "hb-back" in "".join(heard):
+                break
+        assert {"hb-cut-1", "hb-cut-2"} < heard
+    assert await api.stop() == 0
+    await gateway.stop()
+
+
+@pytest.mark.usefixtures("postgres_server")
+async def test_a_database_that_freezes_is_answered_within_two_seconds_by_rest_and_device_calls(
+    own_postgres: Any, nats_url: str, make_server: ServerFactory, vendor: MockVendor
+) -> None:
+    await seeded(own_postgres.get_uri(), make_server, vendor)
+    server = node(make_server, own_postgres.get_uri(), nats_url)
+    await server.start(core=None)
+    bob = user_of(0)
+    url = f"http://127.0.0.1:{server.port}"
+    async with HomingClient(url, APP) as phone, RestClient(url, APP, SECRET_KEY) as backend:
+        await phone.login(bob, user_sig(bob), instance_id="phone-1")
+        processes = [own_postgres.get_pid(), *map(int, children_of(own_postgres.get_pid()))]
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            calls: list[Any] = [
+                backend.send_message(user_of(1), bob, text_message("hb-frozen")),
+                backend.call("im_open_login_svc/account_import", {"UserID": "somebody"}),
+                backend.call("profile/portrait_get", {"To_Account": [bob], "TagList": ["Tag_Profile_IM_Nick"]}),
+                phone.set_offline_push_config(OfflinePushConfig(business_id=BUSINESS_ID, token=token_of(1))),
+                phone.send_message(user_of(1), text_message("hb-frozen-2")),
+            ]
+            asked_at = time.monotonic()
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert time.monotonic() - asked_at < 2.5
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
+        assert [type(answer).__name__ for answer in answers if not isinstance(answer, Exception)] == []
+        codes = [str(getattr(answer, "code", "")) for answer in answers]
+        assert codes == ["60007"] * 3 + ["too_fast"] * 2, answers
+
+        async def accepts() -> str:
+            try:
+                await backend.send_message(user_of(1), bob, text_message("hb-thawed"))
+            except Exception as error:
+                return str(error)
+            return ""
+
+        await until(accepts, 10)
+    assert await server.stop() == 0
+
+
+def children_of(pid: int) -> list[str]:
+    """The processes that a process has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 async def test_without_a_bus_between_them_nodes_find_each_others_work_within_two_seconds(
