@@ -13,6 +13,7 @@ from homing.model.push import PushState, Reason
 from homing.model.receive_options import QuietHours, ReceiveOption
 from homing.services.do_not_disturb import MAX_PEERS, DoNotDisturb
 from homing.services.explain import Explain
+from homing.services.history import History
 from homing.store.accounts import insert_accounts
 from homing.store.engine import Query, Tx
 
@@ -49,7 +50,24 @@ async def test_a_muted_conversation_is_not_pushed_and_the_others_are(pipeline: A
     await pipeline.send("two", flags=DEVICE, sender="carol")
     assert await reasons(pipeline) == [(PushState.SUPPRESSED, Reason.MUTED), (PushState.ACCEPTED, Reason.OFFLINE)]
     assert json.loads(await one(pipeline, INPUTS))["receiver"]["option"] == ReceiveOption.SILENT
-    assert await one(pipeline, UNREAD) == 2  # muted messages are unread all the same
+    assert await one(pipeline, UNREAD) == 1  # a muted conversation is unread, and not in the account's total
+    await mute(pipeline, settings, ReceiveOption.NOTIFY)
+    assert await one(pipeline, UNREAD) == 2
+    await mute(pipeline, settings, ReceiveOption.SILENT, "alice", "carol")
+    assert await one(pipeline, UNREAD) == 0
+
+
+async def test_reading_and_recalling_in_a_muted_conversation_leave_the_total_alone(pipeline: Any, settings: DoNotDisturb) -> None:
+    history = History(pipeline.database, pipeline.clock, pipeline.ids, pipeline.bus)
+    await pipeline.send("counts", flags=DEVICE, sender="carol")
+    await mute(pipeline, settings)
+    first = await pipeline.send("one", flags=DEVICE)
+    await pipeline.send("two", flags=DEVICE)
+    await history.revoke(pipeline.app, "alice", "bob", msg_key=first.msg_key, by_admin=True)
+    await history.mark_read(pipeline.app, "bob", "alice", None)
+    assert await one(pipeline, UNREAD) == 1
+    await history.mark_read(pipeline.app, "bob", "carol", None)
+    assert await one(pipeline, UNREAD) == 0
 
 
 async def test_a_backend_rings_unless_it_leaves_it_to_the_receiver(pipeline: Any, settings: DoNotDisturb) -> None:

@@ -13,7 +13,9 @@ from homing.model.receive_options import DAY_SECONDS, ONE_TO_ONE_OPTIONS, QuietH
 from homing.rules.screening import MAX_OFFSET_MINUTES, is_quiet, is_time_zone
 from homing.store import screening as store
 from homing.store.engine import Database, Tx
-from homing.store.messages import lock_accounts
+from homing.store.history import unread_of
+from homing.store.messages import AccountRow, lock_accounts
+from homing.store.presence import set_unread_total
 from homing.store.screening import OptionRow
 
 from .accounts import is_user_id
@@ -49,12 +51,14 @@ class DoNotDisturb:
             raise Refused(BAD_PARAMETER, f"option {option}", cure="Use 0 (receive and notify), 1 (not receive) or 2 (receive, not notify)")
 
         async def work(tx: Tx) -> None:
-            await _lock(tx, app, user_id)
+            account = await _lock(tx, app, user_id)
             known = await store.options_of(tx, app.sdkappid, user_id, names)
             if await store.count_options(tx, app.sdkappid, user_id) + len(names) > MAX_SET + len(known):
                 raise Refused(BAD_PARAMETER, f"{MAX_SET} conversations are set to something", cure="Set some back to 0 first")
             rows = [known.get(name, OptionRow(name, ReceiveOption.NOTIFY)) for name in names]
-            await store.save_options(tx, app.sdkappid, user_id, [_changed(row, option, passes_quiet) for row in rows])
+            changed = [_changed(row, option, passes_quiet) for row in rows]
+            await store.save_options(tx, app.sdkappid, user_id, changed)
+            await _recount(tx, account, rows, changed)
 
         await self._database.write(work)
 
@@ -93,9 +97,26 @@ def _conversations(peers: Sequence[str]) -> list[str]:
     return [f"c2c_{name}" for name in names]
 
 
-async def _lock(tx: Tx, app: App, user_id: str) -> None:
-    if not is_user_id(user_id) or not await lock_accounts(tx, [(app.sdkappid, user_id)]):
+async def _lock(tx: Tx, app: App, user_id: str) -> AccountRow:
+    key = (app.sdkappid, user_id)
+    account = (await lock_accounts(tx, [key])).get(key) if is_user_id(user_id) else None
+    if account is None:
         raise Refused(MSG_SENDER_UNKNOWN)
+    return account
+
+
+async def _recount(tx: Tx, account: AccountRow, before: Sequence[OptionRow], after: Sequence[OptionRow]) -> None:
+    """A conversation that is muted leaves the account's unread total, and comes back into it when it rings again."""
+    signs = {
+        old.conversation.removeprefix("c2c_"): 1 if new.option == ReceiveOption.NOTIFY else -1
+        for old, new in zip(before, after, strict=True)
+        if (old.option == ReceiveOption.NOTIFY) != (new.option == ReceiveOption.NOTIFY)
+    }
+    if not signs:
+        return
+    unread = await unread_of(tx, account.sdkappid, account.user_id, list(signs))
+    total = account.unread_total + sum(signs[peer] * count for peer, count in unread.items())
+    await set_unread_total(tx, account.sdkappid, account.user_id, max(0, total))
 
 
 def _changed(row: OptionRow, option: int | None, passes_quiet: bool | None) -> OptionRow:

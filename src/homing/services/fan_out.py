@@ -17,7 +17,7 @@ from homing.model.devices import SessionState
 from homing.model.messages import Accepted, Draft, Message, MessageFlags, conversation_of
 from homing.model.problems import MSG_BLOCKED, MSG_RECEIVER_UNKNOWN, MSG_SENDER_UNKNOWN, Problem
 from homing.model.push import Action, PushState, Reason
-from homing.model.receive_options import Screening
+from homing.model.receive_options import ReceiveOption, Screening
 from homing.rules.calls import is_call
 from homing.rules.decision import DeviceSnapshot, MessageTraits, decide
 from homing.rules.screening import screened
@@ -197,7 +197,7 @@ class Plan:
             self._seen[duplicate_key(entry)] = accepted
         account = self._accounts[sender]
         stored = Stored(accepted, message, entry, account.nick, account.face_url)
-        badge = self._badge(receiver) if counted else None
+        badge = self._badge(receiver) if counted and not _muted(entry) else None
         stored.unread = self._accounts[receiver].unread_total if badge is None else badge
         self._fan_out(stored, sender, receiver, badge)
         return stored
@@ -336,6 +336,11 @@ def _ringing(draft: Draft, device: DeviceRow) -> DeviceRow:
     return device._replace(
         business_id=device.voip_business_id, token=device.voip_token, channel=device.voip_channel, paused_reason=device.voip_paused_reason
     )
+
+
+def _muted(entry: Entry) -> bool:
+    """Whether the receiver has muted the conversation: then it is unread, but not in the account's total (client-sdk sheet, section 4)."""
+    return entry.screening is not None and entry.screening.option != ReceiveOption.NOTIFY
 
 
 def screen_key(entry: Entry) -> Key:

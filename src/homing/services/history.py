@@ -20,6 +20,7 @@ from homing.store import history as store
 from homing.store.engine import Database, Tx
 from homing.store.messages import lock_accounts
 from homing.store.pushes import cancel_messages, cancel_read
+from homing.store.screening import is_muted
 from homing.store.withdrawals import shown
 
 from .fan_out import Lane
@@ -179,7 +180,7 @@ class History:
         """Mark as recalled, cancel what is not yet sent, correct the receiver's unread count, replace what is on phones."""
         # The receiver's account first, as accepting a message does: so counts cannot change in between.
         key = (message.sdkappid, message.to_account)
-        await lock_accounts(tx, [key])
+        account = (await lock_accounts(tx, [key])).get(key)
         if not await store.set_revoked(tx, message.sdkappid, message.message_id, now_ms):
             return []
         on_phones = await shown(tx, message.sdkappid, [message.message_id])
@@ -190,7 +191,8 @@ class History:
         if _counts(message) and state.unread > 0:
             lowered = store.ReadState(state.unread - 1, state.read_at)
             await store.set_read_state(tx, message.sdkappid, message.to_account, message.from_account, lowered)
-            await store.lower_unread_total(tx, message.sdkappid, message.to_account, 1)
+            if account is not None and not await is_muted(tx, *key, account.filters, message.from_account):
+                await store.lower_unread_total(tx, message.sdkappid, message.to_account, 1)
         account = (await lock_accounts(tx, [key])).get(key)
         badges = {} if account is None else {account.user_id: account.unread_total}
         return await take_back(tx, app, self._ids, on_phones, now_ms, badges)
@@ -245,8 +247,9 @@ async def _move_read_mark(tx: Tx, sdkappid: int, user_id: str, peer: str, at: in
     limit = min(state.unread, MAX_COUNTED_UNREAD)
     left = await store.count_unread(tx, sdkappid, conversation_of(user_id, peer), user_id, at, limit)
     await store.set_read_state(tx, sdkappid, user_id, peer, store.ReadState(left, at))
-    await store.lower_unread_total(tx, sdkappid, user_id, state.unread - left)
-    return state.read_at, max(0, account.unread_total - (state.unread - left))
+    by = 0 if await is_muted(tx, sdkappid, user_id, account.filters, peer) else state.unread - left
+    await store.lower_unread_total(tx, sdkappid, user_id, by)
+    return state.read_at, max(0, account.unread_total - by)
 
 
 async def _roam_start(tx: Tx, sdkappid: int, operator: str, peer: str, last_msg_key: str, max_time: int) -> tuple[int, int]:

@@ -72,6 +72,14 @@ async def options_of(tx: Tx, sdkappid: int, user_id: str, conversations: Sequenc
     return {row[0]: OptionRow(row[0], row[1], bool(row[2])) for row in rows}
 
 
+async def is_muted(tx: Tx, sdkappid: int, user_id: str, filters: int, peer: str) -> bool:
+    """Whether an account with these ``filters`` has set its conversation with ``peer`` to anything but notify."""
+    if not filters & InboxFilter.OPTIONS:
+        return False
+    row = (await options_of(tx, sdkappid, user_id, [f"c2c_{peer}"])).get(f"c2c_{peer}")
+    return row is not None and row.option != 0
+
+
 async def save_options(tx: Tx, sdkappid: int, user_id: str, rows: Sequence[OptionRow]) -> None:
     """Set options. The caller holds the account's lock."""
     values = {row.conversation: (row.conversation, row.option, int(row.passes_quiet)) for row in rows}
