@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from homing.model.apps import App
+    from homing.services.administration import Administration
     from homing.services.apps import Apps
 
 
@@ -59,6 +60,7 @@ async def _create(call: Call) -> int:
     args = call.args
     async with apps_of(call, make=True) as apps:
         app = await apps.create(args.sdkappid, args.secret_key, name=args.name, admins=args.admin or [DEFAULT_ADMIN])
+    await noted(call, app.sdkappid, "app create")
     call.show(_document(app), f"app {app.sdkappid} is made; administrators: {', '.join(app.admins)}")
     return OK
 
@@ -99,8 +101,57 @@ async def _set(call: Call) -> int:
         raise WrongUse("nothing to change: give --name, --secret-key, --admin or --set (see `homing app set --help`)")
     async with apps_of(call, replacing=args.secret_key is not None) as apps:
         app = await apps.update(args.sdkappid, name=args.name, secret_key=args.secret_key, admins=args.admin, settings=settings)
+    changed = [name for name in ("name", "secret_key", "admin") if getattr(args, name) is not None]
+    await noted(call, app.sdkappid, "app set", ", ".join([*changed, *(f"{key}={value}" for key, value in settings.items())]))
     call.show(_document(app), _text(app))
     return OK
+
+
+def _configure_rotate(parser: argparse.ArgumentParser) -> None:
+    sdkappid_option(parser)
+    parser.add_argument("--secret-key", required=True, metavar="KEY", help="the new key; 8 to 256 printable ASCII characters")
+    parser.add_argument("--overlap-seconds", type=int, default=86_400, metavar="N", help="how long the old key stays good; default 86400")
+    store_options(parser)
+
+
+async def _rotate(call: Call) -> int:
+    args = call.args
+    async with _administration_of(call) as administration:
+        until_ms = await administration.rotate_key(args.sdkappid, args.secret_key, args.overlap_seconds)
+    text = f"app {args.sdkappid} has its new key; the old one is good for {args.overlap_seconds} seconds more"
+    call.show({"sdkappid": args.sdkappid, "old_key_valid_until_ms": until_ms}, text)
+    return OK
+
+
+def _configure_delete(parser: argparse.ArgumentParser) -> None:
+    sdkappid_option(parser)
+    parser.add_argument("--yes", action="store_true", help="really: accounts, messages, certificates and pushes of the app are gone then")
+    store_options(parser)
+
+
+async def _delete(call: Call) -> int:
+    args = call.args
+    if not args.yes:
+        raise WrongUse(f"this deletes app {args.sdkappid} with everything that is its own: say --yes")
+    async with _administration_of(call) as administration:
+        deleted = await administration.delete(args.sdkappid)
+    call.show({"sdkappid": args.sdkappid, "rows": deleted}, f"app {args.sdkappid} is gone, with {sum(deleted.values())} rows")
+    return OK
+
+
+async def noted(call: Call, sdkappid: int, action: str, detail: str = "") -> None:
+    """Write into the audit log what a command did."""
+    async with _administration_of(call, replacing=True) as administration:
+        await administration.note(sdkappid, action, detail)
+
+
+@asynccontextmanager
+async def _administration_of(call: Call, *, replacing: bool = False) -> AsyncIterator[Administration]:
+    from homing.model.clock import SystemClock
+    from homing.services.administration import Administration
+
+    async with call.database() as database:
+        yield Administration(database, await call.sealer(database, replacing=replacing), SystemClock())
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -118,6 +169,22 @@ COMMANDS = (
         _configure_create,
         _create,
         examples=("homing app create --sdkappid 1400000001 --secret-key $(openssl rand -hex 32) --name chat",),
+    ),
+    Command(
+        "app rotate-key",
+        "take a new secret key while the old one stays good for a time",
+        _configure_rotate,
+        _rotate,
+        details="UserSigs of both keys are taken until then. A running server follows within two seconds.",
+        examples=("homing app rotate-key --sdkappid 1400000001 --secret-key $(openssl rand -hex 32) --overlap-seconds 604800",),
+    ),
+    Command(
+        "app delete",
+        "delete an app with everything that is its own",
+        _configure_delete,
+        _delete,
+        details="It goes in small batches beside a running server. Interrupted, call it again. The audit log stays.",
+        examples=("homing app delete --sdkappid 1400000001 --yes",),
     ),
     Command("app list", "list the apps", store_options, _list),
     Command("app show", "show an app and its settings", _configure_show, _show),

@@ -31,6 +31,7 @@ GROUPS: dict[str, Group] = {
     "demo": Group("demo_command", "see the whole thing work on this machine"),
     "serve": Group("serve_command", "run the server"),
     "app": Group("app_commands", "make and change apps (tenants)"),
+    "audit": Group("audit_command", "show who changed what"),
     "webhook": Group("webhook_commands", "ask and tell an app's own backend"),
     "cert": Group("cert_commands", "add, check and change push certificates"),
     "channels": Group("channels_command", "show what each vendor can do, and its limits"),

@@ -6,6 +6,7 @@ import argparse
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from .app_commands import noted
 from .command import OK, Call, Command, Failure, sdkappid_option, store_options
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ async def _set(call: Call) -> int:
             options,
         )
         await webhooks.save(hook)
+    await noted(call, hook.sdkappid, "webhook set", hook.url)
     call.show(_document(hook), f"app {hook.sdkappid}: {len(hook.commands)} callbacks go to {hook.url}")
     return OK
 
@@ -110,6 +112,7 @@ async def _retry(call: Call) -> int:
 async def _delete(call: Call) -> int:
     async with _webhooks_of(call) as webhooks:
         deleted = await webhooks.delete(call.args.sdkappid)
+    await noted(call, call.args.sdkappid, "webhook delete")
     call.show({"deleted": deleted}, "the webhook is gone; a running server follows within two seconds" if deleted else "there was none")
     return OK
 

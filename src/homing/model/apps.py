@@ -26,6 +26,13 @@ class NotificationMode(enum.StrEnum):
     PER_CONVERSATION = "per_conversation"
 
 
+class SendingLimits(enum.StrEnum):
+    """Which limits hold for REST calls where the app has none of its own for a command."""
+
+    NONE = "none"
+    ORIGINAL = "original"  # the numbers of the original product
+
+
 class AppSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an operator may choose for one app; every default is what a chat product expects."""
 
@@ -41,6 +48,8 @@ class AppSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     default_ttl_seconds: int = 7 * DAY_SECONDS  # of a notification
     replace_recalled: bool = True  # the notification of a recalled message is replaced by one that says so
     clear_read: bool = True  # notifications that were read on another device are taken away, where the vendor allows it
+    sending_limits: SendingLimits = SendingLimits.NONE
+    command_limits: str = ""  # "service/command=N,…": own limits in requests a second; 0 for none
     tell_blocked_senders: bool = True  # a sender on the receiver's blacklist is refused; else it hears that it was sent
 
 
@@ -53,6 +62,8 @@ class App(msgspec.Struct, frozen=True):
     admins: tuple[str, ...]
     settings: AppSettings
     created_at_ms: int
+    previous_key: str = ""  # good until then
+    previous_key_until_ms: int = 0
 
     def __repr__(self) -> str:
         return f"App(sdkappid={self.sdkappid}, name={self.name!r})"  # never the key

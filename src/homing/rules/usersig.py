@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from homing.model.apps import App
 from homing.model.problems import (
     USERSIG_EMPTY,
     USERSIG_EXPIRED,
@@ -87,6 +88,14 @@ def sign(
     document["TLS.sig"] = base64.b64encode(digest).decode()
     packed = zlib.compress(json.dumps(document).encode())
     return base64.b64encode(packed).decode().translate(_TO_URL)
+
+
+def verify_for(app: App, usersig: str, user_id: str, now_ms: int) -> UserSig | Problem:
+    """``verify`` with the app's key, or with the one before it while that is still good."""
+    result = verify(usersig, app.sdkappid, user_id, app.secret_key, now_ms // 1000)
+    if result is USERSIG_WRONG_KEY and app.previous_key and now_ms < app.previous_key_until_ms:
+        return verify(usersig, app.sdkappid, user_id, app.previous_key, now_ms // 1000)
+    return result
 
 
 def verify(usersig: str, sdkappid: int, user_id: str, secret_key: str, now: int) -> UserSig | Problem:

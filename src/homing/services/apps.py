@@ -10,10 +10,12 @@ import msgspec
 from homing.model.apps import App, AppSettings
 from homing.model.clock import Clock
 from homing.model.problems import ALREADY_EXISTS, APP_NOT_FOUND, BAD_PARAMETER, Refused
+from homing.rules.sending_limits import own_limits
 from homing.store import apps as store
 from homing.store.accounts import insert_accounts
+from homing.store.administration import previous_key
 from homing.store.engine import Database, Tx
-from homing.store.sealing import Sealer, app_context
+from homing.store.sealing import Sealer, app_context, previous_key_context
 
 from .fresh import FreshCache
 
@@ -110,13 +112,16 @@ class Apps:
         return app
 
     async def _load(self, sdkappid: int) -> App | None:
-        async def work(tx: Tx) -> store.AppRow | None:
-            return await store.get_app(tx, sdkappid)
+        async def work(tx: Tx) -> tuple[store.AppRow | None, tuple[bytes, int] | None]:
+            return await store.get_app(tx, sdkappid), await previous_key(tx, sdkappid)
 
-        row = await self._database.read(work)
+        row, previous = await self._database.read(work)
         if row is None:
             return None
         app = self._read(row)
+        if previous is not None and previous[1] > self._clock.now_ms():
+            key = self._sealer.open(previous[0], previous_key_context(sdkappid)).decode()
+            app = msgspec.structs.replace(app, previous_key=key, previous_key_until_ms=previous[1])
         known = self._cache.peek(sdkappid)
         # The same object again when nothing changed: what others keep per app stays valid.
         return known if known == app else app
@@ -166,11 +171,19 @@ def _setting(key: str, value: Any, kind: Any) -> Any:
     return converted
 
 
+def _check_limits(settings: AppSettings) -> None:
+    try:
+        own_limits(settings.command_limits)
+    except ValueError as error:
+        raise Refused(BAD_PARAMETER, f"the app setting command_limits is wrong: {error}") from None
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
 def _check(app: App) -> None:
+    _check_limits(app.settings)
     if not 0 < app.sdkappid <= MAX_SDKAPPID:
         raise Refused(BAD_PARAMETER, f"sdkappid must be between 1 and {MAX_SDKAPPID}")
     if not MIN_KEY_LENGTH <= len(app.secret_key) <= MAX_KEY_LENGTH:

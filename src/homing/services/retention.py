@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 DAY_MS = 86_400_000
 BATCH = 500
+KEEP_AUDIT_DAYS = 400
 #: Between two batches, so that deleting never takes more than a small share of the writer.
 PAUSE_SECONDS = 0.2
 ROUND_SECONDS = 300.0
@@ -35,6 +36,7 @@ class Retention:
             (store.delete_messages, max(keep_messages_days, keep_pushes_days)),
             (store.delete_events, keep_pushes_days),
             (store.delete_quotas, keep_pushes_days),
+            (store.delete_audit, KEEP_AUDIT_DAYS),
         )
         self._task: asyncio.Task[None] | None = None
 

@@ -22,7 +22,7 @@ from homing.model.problems import (
     Problem,
     Refused,
 )
-from homing.rules.usersig import verify
+from homing.rules.usersig import verify_for
 from homing.store import devices as store
 from homing.store.engine import Database, Tx
 from homing.store.messages import lock_accounts
@@ -120,7 +120,7 @@ class Sessions:
         if app is None:
             raise Refused(APP_NOT_FOUND, str(sdkappid)[:20])
         now_ms = self._clock.now_ms()
-        signature = verify(request.user_sig, sdkappid, request.user_id, app.secret_key, now_ms // 1000)
+        signature = verify_for(app, request.user_sig, request.user_id, now_ms)
         if isinstance(signature, Problem):
             raise Refused(signature)
         request = _checked(request)

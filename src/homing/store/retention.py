@@ -38,6 +38,7 @@ _OF_BUNDLES = (
 _BUNDLES = Query("retention.bundles", f"DELETE FROM push_bundle WHERE bundle_id IN {_BUNDLE_IDS}")
 _JOBS = Query("retention.jobs", "DELETE FROM push_job WHERE job_id < ? AND state >= 10")
 _DAYS = Query("retention.push_days", "DELETE FROM push_day WHERE day < ?")
+_AUDIT = Query("retention.audit", "DELETE FROM audit WHERE audit_id IN (SELECT audit_id FROM audit WHERE audit_id < ? ORDER BY 1 LIMIT ?)")
 _QUOTAS = Query("retention.quotas", "DELETE FROM quota WHERE day < ? AND stopped_until_ms < ?")
 
 
@@ -70,6 +71,11 @@ async def delete_messages(tx: Tx, before_id: int, limit: int) -> int:
 async def delete_events(tx: Tx, before_id: int, limit: int) -> int:
     """Delete the oldest device events. Returns how many."""
     return await tx.execute(_EVENTS, before_id, limit)
+
+
+async def delete_audit(tx: Tx, before_id: int, limit: int) -> int:
+    """Delete the oldest entries of the audit log. Returns how many."""
+    return await tx.execute(_AUDIT, before_id, limit)
 
 
 async def delete_quotas(tx: Tx, before_id: int, limit: int) -> int:  # noqa: ARG001  (a row a certificate, class and day: few)

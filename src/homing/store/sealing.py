@@ -170,6 +170,11 @@ def certificate_context(sdkappid: int, business_id: int, channel: str) -> str:
     return f"certificate {business_id} ({channel}) of app {sdkappid}"
 
 
+def previous_key_context(sdkappid: int) -> str:
+    """What the key before an app's present one is bound to."""
+    return f"previous key of app {sdkappid}"
+
+
 def webhook_context(sdkappid: int) -> str:
     """What the token that signs an app's callbacks is bound to."""
     return f"webhook token of app {sdkappid}"

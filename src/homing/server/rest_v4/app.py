@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from homing.model.apps import SendingLimits as Limits
 from homing.model.problems import BAD_URL, BODY_TOO_LONG, REQUEST_TIMEOUT, TOO_FAST, UNKNOWN_COMMAND, Refused
 from homing.server.direct import BODY_SECONDS
 from homing.services.hub import Hub
@@ -18,6 +19,7 @@ from .answers import encode, failure, refusal
 from .command import MAX_BODY_BYTES, Command
 from .commands import ROUTES
 from .gate import Gate
+from .sending_limits import SendingLimits
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,6 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Read = Callable[[int], Awaitable[bytes]]  # the body, at most so many bytes
 
 PREFIX = "/v4/"
+NO_LIMITS = Limits.NONE
 _PATHS = {path.encode(): command for path, command in ROUTES.items()}
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class RestV4:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._gate = Gate(hub)
+        self._limits = SendingLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,6 +105,9 @@ class RestV4:
 
     async def _run(self, command: Command, query: bytes, read: Read) -> bytes:
         call = await self._gate.admit(query)
+        settings = call.app.settings
+        if settings.command_limits or settings.sending_limits is not NO_LIMITS:
+            self._limits.check(call.app, command.path, self._hub.clock.monotonic())
         body = await read(command.max_body_bytes)
         request = command.decoder.decode(body)
         if command.check_size is not None:

@@ -20,7 +20,7 @@ from homing.model.problems import (
     Problem,
     Refused,
 )
-from homing.rules.usersig import verify
+from homing.rules.usersig import verify_for
 from homing.services.hub import Hub
 
 MAX_VERIFIED = 4096
@@ -90,11 +90,12 @@ class Gate:
         key = (app.sdkappid, identifier, usersig)
         known = self._verified.get(key)
         if known is None or known.secret_key != app.secret_key:
-            result = verify(usersig, app.sdkappid, identifier, app.secret_key, now)
+            result = verify_for(app, usersig, identifier, self._hub.clock.now_ms())
             if isinstance(result, Problem):
                 raise Refused(result)
             known = _Verified(app.secret_key, result.issued_at, result.expires_at)
-            if identifier in app.admins:  # others cannot fill the memory
+            # While an old key is still good nothing is remembered: its signatures end with it.
+            if identifier in app.admins and not app.previous_key:  # others cannot fill the memory
                 _remember(self._verified, key, known)
         if known.expires_at < now:
             self._verified.pop(key, None)
