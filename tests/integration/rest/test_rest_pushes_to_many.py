@@ -125,8 +125,8 @@ async def test_a_push_to_accounts_names_those_that_there_are_not(rest: Rest) -> 
 
 async def test_a_push_to_everybody_that_names_accounts_is_refused(rest: Rest) -> None:
     """Meant for two, sent to all: nobody could take it back."""
-    assert await rest.code("timpush/push", PUSH | {"To_Account": ["bob"]}) == 90001
-    assert await rest.code("all_member_push/im_push", {"MsgRandom": 5, "MsgBody": BODY, "To_Account": ["bob"]}) == 90001
+    assert await rest.code("timpush/push", PUSH | {"To_Account": ["bob"]}) == 90010
+    assert await rest.code("all_member_push/im_push", {"MsgRandom": 5, "MsgBody": BODY, "To_Account": ["bob"]}) == 90010
     assert await jobs(rest) == 0
 
 
