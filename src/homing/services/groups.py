@@ -66,19 +66,21 @@ class Groups:
             created_at=group.created_at or now,
             changed_at=now,
         )
-        rows = [_placed(made, member, now) for member in people]
 
-        async def work(tx: Tx) -> list[GroupNotice]:
+        async def work(tx: Tx) -> tuple[Group, list[GroupNotice]]:
             await _require_accounts(tx, app.sdkappid, [member.user_id for member in people])
-            if not await store.insert_group(tx, made):
+            # A group that was dissolved may have had this id. Its messages keep their numbers, and its history stays closed to new members.
+            numbered = msgspec.structs.replace(made, last_seq=await store.last_number(tx, app.sdkappid, group_id))
+            if not await store.insert_group(tx, numbered):
                 there = await store.find_group(tx, app.sdkappid, group_id)
                 owned = there is not None and made.owner != "" and there.owner == made.owner
                 raise Refused(GROUP_ID_OWNED if owned else GROUP_ID_TAKEN, group_id)
-            await members.insert_members(tx, rows)
-            return await _notices(tx, made, [member.user_id for member in people], "joined")
+            await members.insert_members(tx, [_placed(numbered, member, now) for member in people])
+            return numbered, await _notices(tx, numbered, [member.user_id for member in people], "joined")
 
-        self._tell(await self._database.write(work))
-        return made
+        numbered, notices = await self._database.write(work)
+        self._tell(notices)
+        return numbered
 
     async def find(self, app: App, group_ids: Sequence[str]) -> dict[str, Group]:
         """The groups that exist, by id."""

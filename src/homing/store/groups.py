@@ -31,6 +31,7 @@ _SAVE = Query(
     "UPDATE chat_group SET name = ?, owner = ?, introduction = ?, notice = ?, face_url = ?, apply_join = ?, invite_join = ?, mute_all = ?, "
     "max_members = ?, app_data = ?, changed_at = ? WHERE sdkappid = ? AND group_id = ?",
 )
+_LAST_NUMBER = Query("groups.last_number", "SELECT COALESCE(MAX(seq), 0) FROM group_message WHERE sdkappid = ? AND group_id = ?")
 _DELETE = Query("groups.delete", "DELETE FROM chat_group WHERE sdkappid = ? AND group_id = ?")
 _DELETE_MEMBERS = Query("groups.delete_members", "DELETE FROM group_member WHERE sdkappid = ? AND group_id = ?")
 _DELETE_FAN_OUT = Query("groups.delete_fan_out", "DELETE FROM group_fan_out WHERE sdkappid = ? AND group_id = ?")
@@ -57,6 +58,12 @@ async def find_groups(tx: Tx, sdkappid: int, group_ids: Sequence[str]) -> dict[s
 async def insert_group(tx: Tx, group: Group) -> bool:
     """Store a new group. False when its id is taken."""
     return await tx.execute(_INSERT, *(getattr(group, column) for column in GROUP_COLUMNS.split(", "))) == 1
+
+
+async def last_number(tx: Tx, sdkappid: int, group_id: str) -> int:
+    """The highest number that a message of a group with this id has, dissolved groups included; 0: none."""
+    row = await tx.fetch_one(_LAST_NUMBER, sdkappid, group_id)
+    return int(row[0]) if row is not None else 0
 
 
 async def save_group(tx: Tx, group: Group) -> None:

@@ -220,6 +220,20 @@ async def test_a_group_is_changed_given_away_and_dissolved(rest: Any) -> None:
     assert (await rest.ok(SERVICE + "get_joined_group_list", {"Member_Account": "bob"}))["TotalCount"] == 0
 
 
+async def test_a_dissolved_group_s_id_can_be_used_again_and_its_messages_stay_apart(rest: Any) -> None:
+    await make(rest)
+    text = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "old"}}]
+    said = {"GroupId": "g1", "From_Account": "alice", "MsgBody": text}
+    for random in (1, 2):
+        await rest.ok(SERVICE + "send_group_msg", said | {"Random": random})
+    await rest.ok(SERVICE + "destroy_group", {"GroupId": "g1"})
+    await make(rest)
+    assert (await rest.ok(SERVICE + "send_group_msg", said | {"Random": 3}))["MsgSeq"] == 3
+    app = await rest.apps.get(1400000001)
+    found, _, _ = await rest.hub.group_messaging.after(app, "g1", "bob", 0, 10)
+    assert [item.message.seq for item in found] == [3]
+
+
 async def test_groups_are_listed_by_app_and_by_member(rest: Any) -> None:
     for number in range(3):
         await make(rest, GroupId=f"p{number}")
