@@ -196,7 +196,7 @@ class Many:
             condition=condition or Condition(),
             elements=values.pop("elements", push_elements(INFO)),
             push_info=INFO,
-            flags=(MessageFlags.NO_UNREAD | MessageFlags.NO_LAST_MSG).value,
+            flags=values.pop("flags", (MessageFlags.NO_UNREAD | MessageFlags.NO_LAST_MSG).value),
             lifetime_seconds=values.pop("lifetime_seconds", 86_400),
             **values,
         )

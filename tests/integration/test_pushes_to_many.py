@@ -163,6 +163,8 @@ async def test_two_nodes_walk_a_job_one_at_a_time(many: Many, database: Database
     for _ in range(4):
         await many.runner.turn()
         await other.runner.turn()
+    await many.bulk.quiet()
+    await other.bulk.quiet()
     assert (await other.bundles()) == (await many.bundles())
     clock.advance(seconds=16)  # the walker's lease runs out: the other goes on, and the first notices
     for _ in range(12):

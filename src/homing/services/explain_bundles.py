@@ -19,7 +19,7 @@ from homing.store.push_bundles import BundleRecord, bundle_of_push, bundles_of_a
 from homing.store.push_jobs import get_job, list_jobs
 
 from .bulk_results import snapshot_of_target
-from .job_pages import BULK_CLASS
+from .job_pages import BULK_CLASS, RECORDED_SUPPRESSED
 
 #: How many of an app's last pushes to many are searched for an account.
 RECENT_JOBS = 10
@@ -111,7 +111,10 @@ def _inputs(bundle: BundleRecord, row: Sequence[Any]) -> str:
     platform = bundle.platform or (row[PLATFORM] if len(row) > PLATFORM else "")
     snapshot = snapshot_of_target(row, platform)
     certificate = _CERTIFICATES.get(Reason(bundle.reason), "ok") if bundle.state == PushState.SUPPRESSED else "ok"
-    return msgspec.json.encode(msgspec.structs.asdict(snapshot) | {"certificate": certificate}).decode()
+    told = msgspec.structs.asdict(snapshot) | {"certificate": certificate}
+    if len(row) > RECORDED_SUPPRESSED:
+        told["receiver"] = row[RECORDED_SUPPRESSED]
+    return msgspec.json.encode(told).decode()
 
 
 async def _with_receipts(tx: Tx, pushes: Sequence[PushRecord]) -> list[PushRecord]:

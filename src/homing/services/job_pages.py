@@ -11,13 +11,15 @@ from homing.model.apps import App, AppSettings, NotificationMode
 from homing.model.clock import Ids
 from homing.model.delivery import MessageDelivery
 from homing.model.devices import SessionState
-from homing.model.messages import Element, Message
+from homing.model.messages import Element, Message, MessageFlags
 from homing.model.notification import Notification
 from homing.model.push import Action, PushState, Reason
 from homing.model.push_info import OfflinePushInfo
 from homing.model.push_jobs import PushJob
+from homing.model.receive_options import Screening
 from homing.rules import content
 from homing.rules.decision import DeviceSnapshot, MessageTraits, decide
+from homing.rules.screening import screened
 from homing.store.audience import (
     APP_STATE,
     BUSINESS,
@@ -60,6 +62,11 @@ class JobContent(msgspec.Struct, frozen=True):
     nick: str
     face_url: str
     replaces: Message | None = None  # the recalled message under whose identity the notifications go out
+
+    @property
+    def honours_mute(self) -> bool:
+        """Whether the receivers' do-not-disturb settings hold the push back: only where the request asks for that."""
+        return bool(self.message.flags & MessageFlags.HONOUR_MUTE.value)
 
     def notification(self, platform: str, language: str) -> Notification:
         """The notification for devices of this platform and language."""
@@ -129,6 +136,7 @@ class PageBuilder:
         seen_at: float,
         lease_ms: int,
         room: Mapping[tuple[int, int], int],
+        screens: Mapping[str, Screening] | None = None,
     ) -> None:
         self._job = job
         self._work = work
@@ -140,6 +148,7 @@ class PageBuilder:
         self._seen_at = seen_at
         self._lease_ms = lease_ms
         self._room = room
+        self._screens = screens or {}
         self._given: dict[tuple[int, int], int] = {}
         self._notifications: dict[tuple[str, str], tuple[str, Notification]] = {}
         self._page = BuiltPage()
@@ -157,6 +166,8 @@ class PageBuilder:
             if row[USER] != last:
                 last = row[USER]
                 self._page.accounts += 1
+                if self._screens:
+                    traits = self._screened(last)
             if row[DEVICE] is None:
                 suppressed.setdefault(Reason.NO_DEVICE, []).append(row)
                 continue
@@ -183,6 +194,14 @@ class PageBuilder:
         self._bundle(self._merged(pushes), cursor)
         self._record_suppressed(suppressed, cursor)
         return self._page
+
+    def _screened(self, user_id: str) -> MessageTraits:
+        """The message for an account with its settings. The backend is on nobody's blacklist (sheet rest-api, section 3)."""
+        screening = self._screens.get(user_id)
+        if screening is None:
+            return self._work.traits
+        screening = msgspec.structs.replace(screening, blocked=False)
+        return screened(self._work.traits, screening, self._now_ms, honours_mute=True)
 
     def _connected(
         self,
@@ -215,7 +234,7 @@ class PageBuilder:
             row[DEVICE],
             int(PushState.WAITING_ACK),
             reason.value,
-            _encode_inputs(snapshot).decode(),
+            self._inputs(snapshot, row[USER]),
             business_id,
             self._certificates.get(business_id, ("", ""))[0],
             BULK_CLASS,
@@ -228,6 +247,17 @@ class PageBuilder:
             self._now_ms,
             0,
         )
+
+    def _inputs(self, snapshot: DeviceSnapshot, user_id: str) -> str:
+        screening = self._screens.get(user_id)
+        inputs = _encode_inputs(snapshot).decode()
+        return inputs if screening is None else f'{inputs[:-1]},"receiver":{_encode_inputs(screening).decode()}}}'
+
+    def _recorded(self, row: Row) -> Row:
+        """What is kept of a device without a push; with what its account has set, where it has."""
+        screening = self._screens.get(row[USER])
+        kept = row[:RECORDED_SUPPRESSED]
+        return kept if screening is None else (*kept, msgspec.to_builtins(screening))
 
     def _merged(self, pushes: dict[Group, list[Row]]) -> dict[Group, list[Row]]:
         """Languages and platforms that come to the same notification share bundles, so that vendors get full ones."""
@@ -276,7 +306,7 @@ class PageBuilder:
             self._page.suppressed += len(rows)
             for start in range(0, len(rows), SUPPRESSED_BUNDLE):
                 part = rows[start : start + SUPPRESSED_BUNDLE]
-                targets = _encode([row[:RECORDED_SUPPRESSED] for row in part])
+                targets = _encode([self._recorded(row) for row in part])
                 place = (self._ids.take(len(part)), job.sdkappid, job.job_id, 0, "", "", "", cursor, len(part), targets)
                 self._page.bundle_rows.append((*place, int(PushState.SUPPRESSED), reason.value, 0, None, now_ms, now_ms))
 

@@ -18,11 +18,13 @@ from homing.model.clock import Clock, Ids
 from homing.model.delivery import Delivery
 from homing.model.messages import Draft, MessageFlags
 from homing.model.push_jobs import Condition, JobKind, JobState, PushJob
+from homing.model.receive_options import Screening
 from homing.store import audience, push_bundles
 from homing.store import push_jobs as store
 from homing.store.audience import Page
 from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.pushes import insert_pushes
+from homing.store.screening import load_screens_of_many
 
 from .bulk_dispatch import BulkDispatch
 from .fan_out import LEASE_MS, Results
@@ -172,14 +174,17 @@ class JobRunner:
         await self._bulk.room_again(FULL_LANE_SECONDS)
         condition = _condition(job.condition)
 
-        async def read(tx: Tx) -> tuple[Page, dict[int, tuple[str, str]]]:
+        async def read(tx: Tx) -> tuple[Page, dict[int, tuple[str, str]], dict[str, Screening]]:
             if job.replaces_job:
                 page = await replaced_page(tx, job)
             else:
                 page = await audience.read_page(tx, job.sdkappid, condition, job.cursor, limit)
-            return page, await audience.certificates(tx, job.sdkappid)
+            screens: dict[str, Screening] = {}
+            if work.honours_mute:
+                screens = await load_screens_of_many(tx, job.sdkappid, (row[audience.USER] for row in page.rows), job.from_account)
+            return page, await audience.certificates(tx, job.sdkappid), screens
 
-        page, certificates = await self._database.read(read)
+        page, certificates, screens = await self._database.read(read)
         builder = PageBuilder(
             job,
             work,
@@ -191,6 +196,7 @@ class JobRunner:
             seen_at=self._clock.monotonic(),
             lease_ms=LEASE_MS,
             room=self._rooms(job.sdkappid, certificates),
+            screens=screens,
         )
         # Thousands of decisions are not made on the loop: what waits there would feel it.
         built = await asyncio.to_thread(builder.build, page.rows, page.cursor)

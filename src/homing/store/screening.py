@@ -23,6 +23,11 @@ _LOAD = Bulk(
     "LEFT JOIN receive_option o ON o.sdkappid = k.sdkappid AND o.user_id = k.user_id AND o.conversation = k.conversation "
     "LEFT JOIN quiet_hours q ON q.sdkappid = k.sdkappid AND q.user_id = k.user_id",
 )
+_FILTERING = Bulk(
+    "screening.filtering",
+    [("user_id", "text")],
+    "SELECT k.user_id FROM k JOIN account a ON a.sdkappid = ? AND a.user_id = k.user_id WHERE a.filters <> 0",
+)
 _OPTIONS_OF = Bulk(
     "screening.options_of",
     [("conversation", "text")],
@@ -64,6 +69,15 @@ async def load_screens(tx: Tx, keys: Iterable[Key]) -> dict[Key, Screening]:
         (row[0], row[1], row[2], row[3]): Screening(bool(row[4]), row[5], bool(row[6]), None if row[7] is None else _window(row[7]))
         for row in rows
     }
+
+
+async def load_screens_of_many(tx: Tx, sdkappid: int, user_ids: Iterable[str], sender: str) -> dict[str, Screening]:
+    """What these accounts have set that bears on one sender's messages, by account; those that have set nothing are left out."""
+    filtering = await tx.bulk(_FILTERING, [(user_id,) for user_id in dict.fromkeys(user_ids)], sdkappid)
+    if not filtering:
+        return {}
+    found = await load_screens(tx, [(sdkappid, row[0], f"c2c_{sender}", sender) for row in filtering])
+    return {key[1]: screening for key, screening in found.items()}
 
 
 async def options_of(tx: Tx, sdkappid: int, user_id: str, conversations: Sequence[str]) -> dict[str, OptionRow]:

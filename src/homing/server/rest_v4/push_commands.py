@@ -69,6 +69,7 @@ class PushFields(msgspec.Struct, kw_only=True):
     OfflinePushInfo: OfflinePushInfo | None = None
     DataId: str = ""
     PushPerSecond: int = 0  # an extension: accounts a second
+    SendMsgControl: tuple[str, ...] = ()  # an extension, as of sendmsg: WithMuteNotifications lets do-not-disturb settings count
 
 
 class ImPush(PushFields, kw_only=True):
@@ -233,6 +234,8 @@ def _draft(
         raise Refused(MSG_BAD_FORMAT, f"$.DataId: it has more than {MAX_DATA_ID_BYTES} bytes")
     if not 0 <= request.PushPerSecond <= UINT32_MAX:
         raise Refused(MSG_BAD_FORMAT, "$.PushPerSecond: it is not a positive number")
+    if "WithMuteNotifications" in request.SendMsgControl:
+        flags |= MessageFlags.HONOUR_MUTE.value
     return JobDraft(
         from_account=sender,
         random=request.MsgRandom,
