@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -44,6 +45,7 @@ from homing.services.job_contents import JobContents
 from homing.services.job_runner import JobRunner
 from homing.services.labels import Labels
 from homing.services.logins import VendorLogins
+from homing.services.media import Media
 from homing.services.messaging import Messaging
 from homing.services.node_lease import NodeLease
 from homing.services.portraits import Portraits
@@ -58,6 +60,7 @@ from homing.services.verdicts import Verdicts
 from homing.store.engine import Database, StoreRefused
 from homing.store.grants import SealedGrants
 from homing.store.lock import FileLock
+from homing.store.media_files import MediaFiles
 from homing.store.nodes import release_node, take_node
 from homing.store.open import open_database, sqlite_path
 from homing.store.push_queue import owner_of
@@ -116,8 +119,13 @@ class Node:
             on_stored=self.counters.stored,
             hooks=hooks.pushes,
         )
+        media = _media(config, database, clock)
         self._retention = Retention(
-            database=database, clock=clock, keep_messages_days=config.keep_messages_days, keep_pushes_days=config.keep_pushes_days
+            database=database,
+            clock=clock,
+            keep_messages_days=config.keep_messages_days,
+            keep_pushes_days=config.keep_pushes_days,
+            sweeps=(media.sweep,),
         )
         messaging = Messaging(database=database, ids=ids, owner=owner, clock=clock, outgoing=dispatch, hooks=hooks.messages)
         group_fan_out = GroupFanOut(
@@ -162,6 +170,7 @@ class Node:
             do_not_disturb=DoNotDisturb(database, clock),
             group_messaging=GroupMessaging(**common, fan_out=group_fan_out, hooks=hooks.messages),
             group_fan_out=group_fan_out,
+            media=media,
         )
         self.hub.sessions.presence.follow(self.lease)
 
@@ -222,6 +231,20 @@ def _bulk_lanes(
         recorder=recorder,
         contents=contents,
         chat_waits=chat_waits,
+    )
+
+
+def _media(config: Config, database: Database, clock: Clock) -> Media:
+    path = sqlite_path(config.database)
+    folder = config.media_dir or (str(Path(path).parent / "media") if path is not None else "")
+    return Media(
+        database=database,
+        clock=clock,
+        files=MediaFiles(Path(folder)) if folder else None,
+        max_mb=config.media_max_mb,
+        daily_mb=config.media_daily_mb,
+        keep_days=config.keep_media_days,
+        public_url=config.public_url,
     )
 
 

@@ -48,6 +48,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     postgres_connections: Annotated[int, _key("connections to PostgreSQL a process holds at most", ge=1, le=200)] = 8
     keep_messages_days: Annotated[int, _key("how long messages can be synchronised", ge=1, le=3650)] = 7
     keep_pushes_days: Annotated[int, _key("how long pushes, attempts and receipts can be explained", ge=1, le=3650)] = 30
+    media_dir: Annotated[str, _key("folder for uploads, the same for all processes; default media beside the SQLite file")] = ""
+    media_max_mb: Annotated[int, _key("MiB that one upload may have", ge=1, le=4096)] = 100
+    media_daily_mb: Annotated[int, _key("MiB that one account may upload in 24 hours", ge=1, le=1_000_000)] = 1000
+    keep_media_days: Annotated[int, _key("how long uploads can be downloaded", ge=1, le=3650)] = 30
+    public_url: Annotated[str, _key("https://im.example.com, for the links to uploads; default links without scheme and host")] = ""
     webhooks_to_private_addresses: Annotated[bool, _key("apps' webhooks may call this machine, private networks and plain http")] = False
     drain_seconds: Annotated[float, _key("how long a stopping server finishes what is in flight", ge=0, le=9)] = 7.0
     node_lease_seconds: Annotated[float, _key("after how long without a sign of life a node's work is taken over", ge=2, le=600)] = 15.0
@@ -201,6 +206,8 @@ def _check(config: Config, origin: dict[str, str]) -> None:
         raise ConfigError(
             f"{origin['database']} is not a database that Homing knows: use sqlite:///path/homing.db or postgresql://user@host:port/db"
         )
+    if config.public_url and (urlsplit(config.public_url).scheme not in ("http", "https") or not urlsplit(config.public_url).hostname):
+        raise ConfigError(f"{origin['public_url']} has no address of a server for public_url: write https://host[:port]")
     if config.bus != "local" and not config.bus.startswith("nats://"):
         raise ConfigError(f"{origin['bus']} is not a bus that Homing knows: use local or nats://host:port")
     if not config.database.startswith("sqlite"):

@@ -271,3 +271,22 @@ CERTIFICATE_UNKNOWN = _problem(
 )
 FLOOD = _problem("flood", 7008, 429, "Too many requests on this session", "Wait a second and send fewer at a time")
 PUSH_UNKNOWN = _problem("push_unknown", 6021, 404, "This device has no such push", "Report the push_id that came with the notification")
+MEDIA_OFF = _problem(
+    "media_off", 6030, 404, "This server takes no uploads", "The operator sets media_dir: PostgreSQL has no folder of its own for it"
+)
+MEDIA_TOO_LARGE = _problem("media_too_large", 6031, 413, "The upload is larger than allowed", "Send less; the operator sets media_max_mb")
+MEDIA_DAY_FULL = _problem(
+    "media_day_full", 6032, 429, "The account has uploaded what it may in 24 hours", "Upload later; the operator sets media_daily_mb"
+)
+MEDIA_BUSY = _problem("media_busy", 6033, 429, "Too many uploads run at the same time", "Wait for one of them to end, then repeat this one")
+MEDIA_UNKNOWN = _problem(
+    "media_unknown", 6034, 404, "There is no such upload", "Ask for an upload with POST /v1/device/media, and use it within an hour"
+)
+MEDIA_DONE = _problem("media_done", 6035, 409, "The upload is complete already", "Use its url, or ask for another upload")
+MEDIA_DIFFERS = _problem(
+    "media_differs",
+    6036,
+    400,
+    "The bytes are not those that were announced",
+    "Send exactly the announced bytes; it can be repeated",
+)

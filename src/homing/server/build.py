@@ -14,6 +14,7 @@ from homing.server.device.gateway import Gateway
 from homing.server.device.routes import device_routes
 from homing.server.device.socket import DeviceSocket
 from homing.server.health import health_routes
+from homing.server.media import media_routes
 from homing.server.openapi.routes import openapi_routes
 from homing.server.receipts.routes import receipt_routes
 from homing.server.rest_v4.app import RestV4
@@ -47,7 +48,7 @@ async def build(node: Running) -> AsyncIterator[Front]:
             await gateway.start()
             stack.push_async_callback(gateway.close)
             socket = DeviceSocket(hub, gateway)
-            routes += device_routes(hub)
+            routes += [*device_routes(hub), *media_routes(hub)]
         if rest is not closed or socket is not closed:
             routes += openapi_routes()
         yield Front(rest, socket, routes, direct)

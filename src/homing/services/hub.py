@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .groups import Groups
     from .history import History
     from .labels import Labels
+    from .media import Media
     from .messaging import Messaging
     from .portraits import Portraits
     from .push_jobs import PushJobs
@@ -59,3 +60,4 @@ class Hub:
     group_messaging: GroupMessaging
     group_fan_out: GroupFanOut
     statistics: Statistics
+    media: Media

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -21,12 +21,17 @@ PAUSE_SECONDS = 0.2
 ROUND_SECONDS = 300.0
 
 Delete = Callable[[Tx, int, int], Awaitable[int]]
+#: Deletes at most so many of what its owner keeps beside the tables; returns how many.
+Sweep = Callable[[int], Awaitable[int]]
 
 
 class Retention:
     """Deletes old rows in bounded batches. Messages are kept at least as long as their pushes can be sent."""
 
-    def __init__(self, *, database: Database, clock: Clock, keep_messages_days: int, keep_pushes_days: int) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, keep_messages_days: int, keep_pushes_days: int, sweeps: Sequence[Sweep] = ()
+    ) -> None:
+        self._sweeps = sweeps
         self._database = database
         self._clock = clock
         # A push is explained with its message, so a message never goes before its pushes may.
@@ -58,6 +63,10 @@ class Retention:
                 deleted += n
                 if n < BATCH:
                     break
+                await asyncio.sleep(PAUSE_SECONDS)
+        for sweep in self._sweeps:
+            while n := await sweep(BATCH):
+                deleted += n
                 await asyncio.sleep(PAUSE_SECONDS)
         return deleted
 

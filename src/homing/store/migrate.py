@@ -12,8 +12,8 @@ from typing import Any
 
 from .engine import StoreRefused
 
-HEAD = "0008"  # the newest file in migrations/versions
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+HEAD = "0009"  # the newest file in migrations/versions
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 _LOCK = 0x486F6D69  # one migration at a time in the whole cluster ("Homi")
 _VERSION = "SELECT version_num FROM alembic_version"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from . import schema_administration, schema_groups
+from . import schema_administration, schema_groups, schema_media
 from .schema_base import Big, Blob, Text, metadata
 from .schema_base import col as _col
 from .schema_base import index as _index
 
-__all__ = ["metadata", "schema_administration", "schema_groups"]
+__all__ = ["metadata", "schema_administration", "schema_groups", "schema_media"]
 
 app = sa.Table(
     "app",

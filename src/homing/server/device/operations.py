@@ -34,7 +34,7 @@ from homing.services.receipts import message_id_of
 from homing.services.sessions import Login, LoginRequest
 from homing.store.history import place_of
 
-from . import bodies, disturb
+from . import bodies, disturb, media
 from . import group_operations as groups
 from .answers import Done, LoginAnswer, MessagesAnswer, SentAnswer, SessionAnswer
 from .cursors import cursor_of, place_of_cursor
@@ -255,6 +255,7 @@ OPERATIONS: dict[str, Operation] = {
     "group-join": Operation(bodies.decoder(groups.GroupBody), groups.group_join),
     "group-quit": Operation(bodies.decoder(groups.GroupBody), groups.group_quit),
     "group-option": Operation(bodies.decoder(groups.GroupOptionBody), groups.group_option),
+    "media": Operation(bodies.decoder(media.MediaBody), media.ask),
     "ping": Operation(bodies.decoder(bodies.EmptyBody), ping, cost=0.2),
     "pong": Operation(bodies.decoder(bodies.EmptyBody), ping, cost=0.2),
 }

@@ -16,7 +16,7 @@ from homing.model.problems import BAD_PARAMETER, FLOOD, FRAME_TOO_LARGE, INTERNA
 from homing.services.hub import Hub
 from homing.store.engine import StoreBusy
 
-from .answers import LoginAnswer
+from .answers import Done, LoginAnswer
 from .bodies import LoginBody, decoder
 from .encoding import Failure, failure, failure_of
 from .limits import LIMITS, Buckets, DeviceLimits
@@ -41,6 +41,7 @@ CALLS = (
     ("groups/join", "POST", "group-join"),
     ("groups/quit", "POST", "group-quit"),
     ("groups/option", "PUT", "group-option"),
+    ("media", "POST", "media"),
 )
 #: What is only read, and asks nothing.
 READS = ("session", "quiet-hours")
@@ -62,6 +63,7 @@ def device_routes(hub: Hub, limits: DeviceLimits = LIMITS) -> list[Route]:
     routes.append(Route(PREFIX + "messages", calls.endpoint(calls.missed), methods=["GET"]))
     routes += [Route(PREFIX + name, calls.endpoint(calls.reading(OPERATIONS[name])), methods=["GET"]) for name in READS]
     routes += [Route(PREFIX + path, calls.endpoint(calls.query(OPERATIONS[name])), methods=["GET"]) for path, name in QUERIES]
+    routes.append(Route(PREFIX + "media/{name}", calls.endpoint(calls.upload), methods=["PUT"]))
     return routes
 
 
@@ -119,6 +121,15 @@ class DeviceCalls:
             return await operation.run(await self._caller(request), operation.decoder.decode(b"{}"))
 
         return run
+
+    async def upload(self, request: Request) -> Done:
+        """``PUT media/{name}``: the bytes, as they are."""
+        caller = await self._caller(request)
+        length = request.headers.get("content-length", "")
+        if length and not (length.isascii() and length.isdigit() and len(length) < 19):
+            raise Refused(BAD_PARAMETER, "Content-Length is no number")
+        await caller.hub.media.take(caller.device, request.path_params["name"], int(length) if length else None, request.stream())
+        return {}
 
     def endpoint(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         """The Starlette endpoint around a call."""

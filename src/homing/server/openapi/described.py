@@ -25,6 +25,7 @@ class Described(msgspec.Struct, frozen=True):
     failures: dict[str, str] = {}  # status: name of the schema
     either: str = ""  # the schema that answers with status 200 as well when it was refused
     description: str = ""
+    raw: bool = False  # the body is bytes
 
 
 def reference(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homing.server.device.answers import LoginAnswer
+from homing.server.device.answers import Done, LoginAnswer
 from homing.server.device.bodies import LoginBody
 from homing.server.device.operations import OPERATIONS
 from homing.server.device.routes import CALLS, PREFIX, QUERIES, READS
@@ -48,6 +48,19 @@ def device_operations() -> Iterator[Described]:
         yield _call(name, "get", name)
     for path, name in QUERIES:
         yield _call(path, "get", name, query=True)
+    yield Described(
+        path=f"{PREFIX}media/{{name}}",
+        method="put",
+        tag=TAG,
+        operation_id="device_media_upload",
+        summary="Upload the bytes that were asked for.",
+        body=None,
+        raw=True,
+        answer=Done,
+        parameters=({"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},),
+        security=SECURITY,
+        failures=_FAILURES,
+    )
 
 
 def _call(path: str, method: str, name: str, *, with_body: bool = False, query: bool = False) -> Described:
