@@ -57,6 +57,7 @@ BY_APP: dict[str, tuple[str, ...]] = {
     "vendor_grant": ("sdkappid", "business_id"),
     "certificate": ("sdkappid", "business_id"),
     "account": ("sdkappid", "user_id"),
+    "media": ("sdkappid", "name"),
 }
 KEPT = frozenset({"audit"})
 
@@ -71,6 +72,12 @@ def _deletion(table: str, keys: tuple[str, ...]) -> Query:
 
 
 _DELETIONS = {table: _deletion(table, keys) for table, keys in BY_APP.items()}
+# Uploads have bytes beside their rows, so they expire at once, and retention takes away both.
+_DELETIONS["media"] = Query(
+    "administration.expire_media",
+    "UPDATE media SET expires_at_ms = 0 WHERE (sdkappid, name) IN "
+    "(SELECT sdkappid, name FROM media WHERE sdkappid = ? AND expires_at_ms > 0 LIMIT ?)",
+)
 _LEFT_BEHIND = {
     table: Query(
         f"administration.delete_{table}",
