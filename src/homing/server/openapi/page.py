@@ -93,7 +93,8 @@ def _call(path: str, method: str, operation: dict[str, Any], components: dict[st
 
 
 def _schema(holder: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = holder["content"]["application/json"]["schema"]
+    (content,) = holder["content"].values()
+    schema: dict[str, Any] = content["schema"]
     return schema
 
 
