@@ -74,7 +74,10 @@ def _operation(operation: Described, body: dict[str, Any] | None, query: dict[st
     if body is not None:
         result["requestBody"] = {"required": True, "content": {_JSON: {"schema": body}}}
     if operation.raw:
-        result["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+        result["requestBody"] = {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
     result["responses"] = {"200": _response("Done, or refused: see ActionStatus" if operation.either else "Done", good)}
     result["responses"] |= {status: _response("Refused", reference(name)) for status, name in operation.failures.items()}
     return result
