@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import re
@@ -77,7 +78,9 @@ def test_the_commands_of_the_tutorial_push_and_explain(page: str, heading: str, 
 
 def test_the_python_client_works_as_it_is_shown(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/use-the-python-client.md").read_text(encoding="utf-8")
-    [program] = re.findall(r"(?ms)^```python\n(.*?)^```", page)
+    program, *fragments = re.findall(r"(?ms)^```python\n(.*?)^```", page)
+    for fragment in fragments:
+        compile(fragment, "fragment", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     before, _, _ = _script("docs/how-to/use-the-python-client.md").rpartition("python3 chat.py")
     ready = "curl -s --retry 9 --retry-connrefused 127.0.0.1:8080/readyz"
     run = f"cat >chat.py <<'END'\n{program}END\npython3 chat.py\nkill %1\n"
