@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from homing.server.device.routes import device_routes
 from homing.server.openapi.document import description, document
-from homing.server.openapi.page import WORDS, page
+from homing.server.openapi.page import SECTIONS_ZH, WORDS, page
 from homing.server.openapi.routes import openapi_routes
 from homing.server.rest_v4.commands import COMMANDS, ROUTES
 from homing.server.rest_v4.elements import SHAPES
@@ -83,6 +83,11 @@ def test_the_page_shows_every_call_and_loads_nothing(language: str) -> None:
     assert re.findall(r"<script|<link|<img|https?://", html) == []
     anchors = set(re.findall(r'id="([^"]+)"', html))
     assert [target for target in re.findall(r'href="#([^"]+)"', html) if target not in anchors] == []
+
+
+def test_every_section_has_a_title_in_chinese() -> None:
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == set(SECTIONS_ZH)
+    assert {tag["name"] for tag in DOCUMENT["tags"] if tag["name"] == tag["description"]} == set()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,11 @@ def document() -> bytes:
 
 def _operation(operation: Described, body: dict[str, Any] | None, query: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     good = {"anyOf": [answer, reference(operation.either)]} if operation.either else answer
-    result: dict[str, Any] = {"tags": [operation.tag], "operationId": operation.operation_id, "summary": operation.summary}
+    result: dict[str, Any] = {
+        "tags": [operation.tag],
+        "operationId": operation.operation_id,
+        "summary": operation.summary.replace("``", "`"),
+    }
     if operation.description:
         result["description"] = operation.description
     result["security"] = [{operation.security: []}] if operation.security else []

@@ -42,6 +42,17 @@ WORDS = {
         "or": "或",
     },
 }
+#: The sections in Chinese, where the document's own words are English.
+SECTIONS_ZH = {
+    "im_open_login_svc": "账号",
+    "openim": "单聊消息与在线状态",
+    "group_open_http_svc": "群组",
+    "all_member_push": "批量推送（旧推送服务的命令名）",
+    "timpush": "批量推送",
+    "profile": "资料",
+    "sns": "好友与黑名单",
+    "device": "终端调用的接口",
+}
 _STYLE = """
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -79,11 +90,14 @@ def _section(document: dict[str, Any], tag: dict[str, str], words: dict[str, str
         for method, operation in methods.items()
         if tag["name"] in operation["tags"]
     ]
-    return f'<h2 id="{escape(tag["name"])}">{escape(tag["description"])} <code>{escape(tag["name"])}</code></h2>{"".join(calls)}'
+    title = SECTIONS_ZH.get(tag["name"], tag["description"]) if words is WORDS["zh"] else tag["description"]
+    return f'<h2 id="{escape(tag["name"])}">{escape(title)} <code>{escape(tag["name"])}</code></h2>{"".join(calls)}'
 
 
 def _call(path: str, method: str, operation: dict[str, Any], components: dict[str, Any], words: dict[str, str]) -> str:
+    schemes = [components["securitySchemes"][name] for needed in operation["security"] for name in needed]
     parameters = [_parameter(item, components) for item in operation.get("parameters", ())]
+    parameters += [(scheme["name"], {"type": "string"}, True) for scheme in schemes if scheme["type"] == "apiKey"]
     shown = f"<h3>{words['query']}</h3>{_table(parameters, words)}" if parameters else ""
     for title, holder in ((words["body"], operation.get("requestBody")), (words["answer"], operation["responses"]["200"])):
         if holder is not None:

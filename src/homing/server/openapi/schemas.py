@@ -57,6 +57,8 @@ def _structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
 
 
 def _mend(schema: dict[str, Any]) -> None:
+    if "description" in schema:
+        schema["description"] = schema["description"].replace("``", "`")
     for name, value in schema.get("properties", {}).items():
         if value == {} and name in _RAW_ELEMENTS:
             value |= {"type": "array", "items": reference("Element")}
