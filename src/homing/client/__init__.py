@@ -24,6 +24,7 @@ from .groups import GroupEvent, Groups, JoinedGroup
 from .listener import Listener
 from .rest import RestClient
 from .sending import SendTask
+from .upload import Uploaded
 from .values import FallbackToken, LoginStatus, MissedPage, OfflinePushConfig, QuietWindow, ReceivedMessage, SentMessage, VoipToken
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "RestClient",
     "SendTask",
     "SentMessage",
+    "Uploaded",
     "VoipToken",
     "container_json",
     "custom_message",

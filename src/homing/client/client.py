@@ -9,6 +9,7 @@ import ssl as ssl_module
 import time
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ from .groups import GroupEvent, Groups
 from .link import Link, socket_url
 from .listener import Listener
 from .sending import OnError, OnProgress, OnSuccess, SendTask
+from .upload import Uploaded, Uploader
 from .values import (
     CursorNotice,
     EndedNotice,
@@ -66,6 +68,7 @@ class HomingClient:
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._url = socket_url(base_url)
+        self._uploader = Uploader(base_url, ssl, request_seconds)
         self._sdkappid = sdkappid
         self._ssl = ssl
         self._backoff = backoff or Backoff()
@@ -263,6 +266,23 @@ class HomingClient:
         if on_progress is not None:
             on_progress(0)
         return SendTask(f"{self._user_id}-{int(time.time())}-{random}", task, on_progress, on_success, on_error)
+
+    async def upload(
+        self,
+        source: bytes | Path,
+        kind: str = "file",
+        *,
+        content_type: str = "",
+        file_name: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> Uploaded:
+        """Upload a ``file``, ``image``, ``sound`` or ``video``; its element is made from the result, for ``send_message``.
+
+        Without ``content_type`` the name says what it is. ``on_progress`` hears percents. Raises ``HomingError``, and ``OSError``
+        for a file that cannot be read.
+        """
+        await self._standing_link()
+        return await self._uploader.upload(self, self._session_token, source, kind, content_type, file_name, on_progress)
 
     async def mark_read(self, peer: str, read_at: int | None = None) -> None:
         """The conversation with ``peer`` is read, up to a unix second (default now)."""

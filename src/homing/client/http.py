@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl as ssl_module
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import httptools
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_IDLE = 32
+PIECE_BYTES = 65_536
 
 
 class HttpError(Exception):
@@ -61,6 +63,43 @@ class HttpClient:
             raise HttpError(f"no answer within {self._timeout:g} seconds") from None
         except (OSError, httptools.HttpParserError, UnicodeEncodeError) as error:
             raise HttpError(str(error) or type(error).__name__) from None
+
+    async def put(
+        self, target: str, headers: Mapping[str, str], file: BinaryIO, size: int, on_progress: Callable[[int], object] | None
+    ) -> tuple[int, bytes]:
+        """PUT ``size`` bytes of a file, a piece at a time; returns status and body. Raises ``HttpError``.
+
+        The time limit is for each piece and for the answer. ``on_progress`` hears percents of what was handed to the network.
+        """
+        lines = [f"PUT {self._prefix}{target} HTTP/1.1", f"Host: {self._authority}", f"Content-Length: {size}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        try:
+            async with asyncio.timeout(self._timeout):
+                reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._ssl)
+            try:
+                writer.write("\r\n".join((*lines, "", "")).encode("ascii"))
+                with contextlib.suppress(ConnectionError):  # a server that says no early closes; its answer says why
+                    await self._send(writer, file, size, on_progress)
+                async with asyncio.timeout(self._timeout):
+                    return await self._read(await reader.read(PIECE_BYTES), reader, writer)
+            finally:
+                writer.close()
+        except TimeoutError:
+            raise HttpError(f"nothing was taken or answered within {self._timeout:g} seconds") from None
+        except (OSError, httptools.HttpParserError, UnicodeEncodeError) as error:
+            raise HttpError(str(error) or type(error).__name__) from None
+
+    async def _send(self, writer: asyncio.StreamWriter, file: BinaryIO, size: int, on_progress: Callable[[int], object] | None) -> None:
+        sent, told = 0, -1
+        while data := await asyncio.to_thread(file.read, PIECE_BYTES):
+            writer.write(data)
+            async with asyncio.timeout(self._timeout):
+                await writer.drain()
+            sent += len(data)
+            percent = min(100, sent * 100 // size)
+            if on_progress is not None and percent > told:
+                told = percent
+                on_progress(percent)
 
     async def aclose(self) -> None:
         """Close the idle connections."""
