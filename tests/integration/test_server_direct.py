@@ -224,3 +224,60 @@ async def test_a_broken_request_is_answered_with_400(port: int) -> None:
     async with asyncio.timeout(10):
         assert (await reader.read()).startswith(b"HTTP/1.1 400")
     writer.close()
+
+
+@pytest.mark.parametrize("piece", [b"x-%d: y\r\n", b"y" * 9 + b"%d"])
+async def test_a_head_without_an_end_is_refused(port: int, piece: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /v4/now HTTP/1.1\r\nhost: x\r\n")
+    answer = asyncio.ensure_future(reader.readuntil(b"\r\n"))
+    async with asyncio.timeout(10):
+        while not answer.done():
+            writer.write(b"".join(piece % n for n in range(1000)))
+            await asyncio.sleep(0)
+        assert (await answer).startswith(b"HTTP/1.1 431")
+    writer.close()
+
+
+async def test_a_long_body_before_the_next_head_does_not_count_for_it(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    second = post("/v4/now", b"2", "x-long: " + "y" * 30_000)
+    async with asyncio.timeout(10):
+        writer.write(post("/v4/now", b"x" * 1_000_000) + second[:100])
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(1_000_000)
+        writer.write(second[100:])
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v4/now HTTP/1.1\r\nx-slow: "])
+async def test_a_connection_whose_head_does_not_come_is_closed(sent: bytes, echo: Echo) -> None:
+    config = uvicorn.Config(application, http=direct_to(echo), lifespan="off", log_config=None, port=0, timeout_keep_alive=1)
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+    await server.shutdown()
+
+
+async def test_many_declined_offers_in_one_segment_are_all_answered(port: int) -> None:
+    offer = post("/v4/now", b"1", "connection: upgrade", "upgrade: h2c")
+    got = await talk(port, offer * 1500, 1500)
+    assert {body for _, body in got} == {b"1"}
+
+
+async def test_a_post_that_offers_a_web_socket_is_answered_as_a_post(port: int) -> None:
+    [(_, body)] = await talk(port, post("/v4/now", b"{}", "connection: upgrade", "upgrade: websocket"))
+    assert body == b"{}"
+
+
+async def test_connect_is_refused_in_words(port: int) -> None:
+    [(head, body)] = await talk(port, b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"CONNECT" in body

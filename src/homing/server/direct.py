@@ -14,9 +14,15 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BODY_SECONDS = 30.0
+HEAD_BYTES = 65_536  # beyond the piece in which the head began
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: %d\r\n"
 _UPGRADE_HEADERS = frozenset((b"connection", b"upgrade", b"http2-settings"))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_HEAD_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 63\r\nconnection: close\r\n\r\n"
+    b"The request's headers are too long. Send at most 64 KB of them."
+)
 
 
 class Requests(Protocol):
@@ -115,6 +121,14 @@ class DirectProtocol(HttpToolsProtocol):
         self._task: asyncio.Task[None] | None = None  # the loop itself holds tasks only weakly
         self._idle_since: float | None = None
         self._declined = False  # this message offers an upgrade that is not taken
+        self._received = 0  # bytes
+        self._head_began: int | None = None  # bytes that had been received when the head began that is being read
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the first head as long as an idle connection has for its next."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._idle_since = self.loop.time()
+        self._look_again_in(self.timeout_keep_alive)
 
     # --- the parser's callbacks ---
 
@@ -122,11 +136,13 @@ class DirectProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._exchange = None
+        self._head_began = self._received
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        self._idle_since = self._head_began = None
         requests, parser = self.requests, self.parser
         if parser.should_upgrade() and not self._is_websocket():
             self._declined = True
@@ -175,10 +191,16 @@ class DirectProtocol(HttpToolsProtocol):
             self._run(exchange)
 
     def _is_websocket(self) -> bool:
-        return any(name.lower() == b"upgrade" and value.lower() == b"websocket" for name, value in self.headers)
+        offered = any(name.lower() == b"upgrade" and value.lower() == b"websocket" for name, value in self.headers)
+        return offered and self.parser.get_method() == b"GET"
 
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Read the message as if no upgrade had been offered.
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; nothing of this protocol stays behind."""
+        self._stop_looking()
+        super().handle_websocket_upgrade()
+
+    def _without_offer(self, rest: bytes) -> bytes:
+        """The message as if no upgrade had been offered, and a parser that has not seen it.
 
         Java's own client offers HTTP/2 with its first request, body included; a parser that takes the offer at its word
         leaves the body out.
@@ -187,7 +209,7 @@ class DirectProtocol(HttpToolsProtocol):
         lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%b: %b" % header for header in self.headers if header[0].lower() not in _UPGRADE_HEADERS]
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join((*lines, b"", rest)))
+        return b"\r\n".join((*lines, b"", rest))
 
     def _to_application(self) -> None:
         """The usual way: what it needs is made now."""
@@ -248,20 +270,34 @@ class DirectProtocol(HttpToolsProtocol):
     # --- time ---
 
     def data_received(self, data: bytes) -> None:
-        self._idle_since = None
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+        self._received += len(data)
+        if not self._parse(data):
             return
-        except httptools.HttpParserUpgrade as upgrade:
-            if not self._declined:
-                self.handle_websocket_upgrade()
-                return
-            self._decline_upgrade(data[upgrade.args[0] :])
+        if self._head_began is not None and self._received - self._head_began > HEAD_BYTES:
+            self.transport.write(_HEAD_TOO_LONG)
+            self.transport.close()
+            return
         exchange = self._exchange
         if exchange is not None and not exchange.complete and exchange.refused is None and exchange.timer is None:
             exchange.timer = self.loop.call_later(BODY_SECONDS, self._body_is_late, exchange)
+
+    def _parse(self, data: bytes) -> bool:
+        """Feed the parser; False when the connection is closed or handed over."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return True
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return False
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._declined:
+                    self.handle_websocket_upgrade()
+                    return False
+                if self.parser.get_method() == b"CONNECT":
+                    self.send_400_response("CONNECT is for proxies; this is none.")
+                    return False
+                data = self._without_offer(data[upgrade.args[0] :])
 
     def _body_is_late(self, exchange: Exchange) -> None:
         exchange.timer = None
@@ -304,10 +340,14 @@ class DirectProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self.timeout_keep_alive_task, self._exchange.timer if self._exchange is not None else None):
-            if timer is not None:
-                timer.cancel()
-        self.timeout_keep_alive_task = None
+        self._stop_looking()
+        if self._exchange is not None and self._exchange.timer is not None:
+            self._exchange.timer.cancel()
+
+    def _stop_looking(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
 
 
 def _expects_continue(headers: list[tuple[bytes, bytes]]) -> bool:
