@@ -49,6 +49,7 @@ from homing.services.media import Media
 from homing.services.messaging import Messaging
 from homing.services.node_lease import NodeLease
 from homing.services.portraits import Portraits
+from homing.services.push_hooks import PushHooks
 from homing.services.push_jobs import PushJobs
 from homing.services.receipts import Receipts
 from homing.services.recorder import Recorder
@@ -133,7 +134,7 @@ class Node:
         )
         contents = JobContents(database, apps)
         self._bulk = _bulk_lanes(
-            database, clock, ids, owner, certificates, logins, self._transport, budgets, recorder, contents, dispatch.waits
+            database, clock, ids, owner, certificates, logins, self._transport, budgets, recorder, contents, hooks.pushes, dispatch.waits
         )
         self._runner = JobRunner(
             **common,
@@ -216,6 +217,7 @@ def _bulk_lanes(
     budgets: Budgets,
     recorder: Recorder,
     contents: JobContents,
+    hooks: PushHooks,
     chat_waits: Callable[[tuple[int, int]], bool],
 ) -> BulkDispatch:
     return BulkDispatch(
@@ -227,7 +229,7 @@ def _bulk_lanes(
         sender=transport,
         channels=CHANNELS,
         budgets=budgets,
-        results=BulkResults(ids=ids, owner=owner, clock=clock, random=random.Random().random),  # noqa: S311  (spreads retries)
+        results=BulkResults(ids=ids, owner=owner, clock=clock, random=random.Random().random, hooks=hooks),  # noqa: S311  (spreads retries)
         recorder=recorder,
         contents=contents,
         chat_waits=chat_waits,

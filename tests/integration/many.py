@@ -23,6 +23,7 @@ from homing.services.dispatch import Dispatch
 from homing.services.job_contents import JobContents
 from homing.services.job_runner import JobRunner
 from homing.services.messaging import Messaging
+from homing.services.push_hooks import PushHooks
 from homing.services.push_jobs import PushJobs, push_elements
 from homing.services.recorder import Recorder
 from homing.services.verdicts import Verdicts
@@ -136,14 +137,16 @@ class Apps:
 class Many:
     """One life of one node's push side."""
 
-    def __init__(self, database: Database, clock: Clock, service_account: str, *, node_id: int = 1, life: int = 1) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, service_account: str, *, node_id: int = 1, life: int = 1, hooks: PushHooks | None = None
+    ) -> None:
         self.database, self.clock, self.apps = database, clock, Apps()
         self.vendor, self.certificates, self.logins = ManyVendor(), Certificates(service_account), Grants()
         self.bus = LocalBus()
         self.delivered: list[Delivery] = []
         self.bus.on_deliver(node_id, self.delivered.extend)
         self.ids, owner = Ids(clock, node_id), owner_of(node_id, life)
-        self.recorder = Recorder(database=database, ids=self.ids, owner=owner, clock=clock)
+        self.recorder = Recorder(database=database, ids=self.ids, owner=owner, clock=clock, hooks=hooks)
         verdicts = Verdicts(recorder=self.recorder, authority=self.certificates, clock=clock, random=lambda: 0.5)
         budgets = Budgets(database, clock, shared=False)
         common: dict[str, Any] = {"database": database, "clock": clock, "owner": owner}
@@ -158,7 +161,7 @@ class Many:
         self.dispatch = Dispatch(**common, **sending, bus=self.bus, apps=self.apps, verdicts=verdicts)
         self.messaging = Messaging(**common, ids=self.ids, outgoing=self.dispatch)
         contents = JobContents(database, self.apps)
-        results = BulkResults(ids=self.ids, owner=owner, clock=clock, random=lambda: 0.5)
+        results = BulkResults(ids=self.ids, owner=owner, clock=clock, random=lambda: 0.5, hooks=hooks)
         self.bulk = BulkDispatch(**common, **sending, results=results, contents=contents, chat_waits=self.dispatch.waits)
         self.runner = JobRunner(
             **common, ids=self.ids, bus=self.bus, channels=CHANNELS, contents=contents, bulk=self.bulk, messaging=self.messaging

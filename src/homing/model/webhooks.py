@@ -19,6 +19,7 @@ class Callback(enum.StrEnum):
     BEFORE_GROUP_MESSAGE = "Group.CallbackBeforeSendMsg"
     AFTER_GROUP_MESSAGE = "Group.CallbackAfterSendMsg"
     OFFLINE_PUSH = "Push.OfflinePush"
+    TASK_PUSH = "Push.AllMemberPush"
     BEFORE_PUSH = "Push.CallbackBeforeOfflinePush"  # an extension: the original has no such callback
 
 
@@ -96,3 +97,25 @@ class PushFact(msgspec.Struct, frozen=True):
     code: int
     info: str
     at_ms: int
+
+
+class TaskFact(msgspec.Struct, frozen=True):
+    """One step of one target of a push to many, as the backend is told of it."""
+
+    push_id: int
+    to_account: str
+    channel: str
+    stage: int  # 1 at the vendor, 2 on the phone, 3 clicked
+    code: int
+    info: str
+    at_ms: int
+
+
+class PushTask(msgspec.Struct, frozen=True):
+    """What the backend knows a push to many by."""
+
+    job_id: int
+    sdkappid: int
+    task_id: str
+    data_id: str
+    created_at_ms: int

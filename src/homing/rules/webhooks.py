@@ -14,7 +14,7 @@ from homing.model.messages import MAX_MESSAGE_BYTES, Draft, Element, Message, Me
 from homing.model.notification import Notification
 from homing.model.problems import GROUP_MESSAGE_REFUSED, MESSAGE_REFUSED, Problem
 from homing.model.push import PushState
-from homing.model.webhooks import Callback, HookAnswer, PushFact, PushHookAnswer, PushVerdict, Webhook
+from homing.model.webhooks import Callback, HookAnswer, PushFact, PushHookAnswer, PushTask, PushVerdict, TaskFact, Webhook
 
 ALLOW, REFUSE, DROP = 0, 1, 2
 #: Codes that an app may choose itself; they reach the sender as they are (webhooks sheet, section 2).
@@ -39,7 +39,7 @@ def platform_name(platform: str) -> str:
 def address(hook: Webhook, command: str, platform: str, client_ip: str, now: int) -> str:
     """The URL of one request. ``now`` in unix seconds goes into the signature, so every try has its own."""
     params = {"SdkAppid": str(hook.sdkappid), "CallbackCommand": command, "contenttype": "json"}
-    if command not in (Callback.OFFLINE_PUSH, Callback.BEFORE_PUSH):  # those carry the first three only
+    if command not in (Callback.OFFLINE_PUSH, Callback.TASK_PUSH, Callback.BEFORE_PUSH):  # those carry the first three only
         params |= {"ClientIP": client_ip, "OptPlatform": platform}
     if hook.token:
         params |= {"RequestTime": str(now), "Sign": signature(hook.token, now)}
@@ -168,6 +168,26 @@ def push_told(fact: PushFact, push_platform: int) -> bytes:
         event["GroupID"] = fact.group_id
     else:
         event |= {"MsgKey": f"{fact.seq}_{fact.random}_{fact.timestamp}", "MsgRandom": fact.random}
+    return _encode(event)
+
+
+def task_push_told(task: PushTask, fact: TaskFact, push_platform: int) -> bytes:
+    """One event of the callback about pushes to many. ``PushID`` is an extension: it tells the devices of an account apart."""
+    event: dict[str, Any] = {
+        "CallbackCommand": Callback.TASK_PUSH,
+        "EventType": 1,
+        "TaskId": task.task_id,
+        "TaskTime": task.created_at_ms // 1000,
+        "EventTime": fact.at_ms // 1000,
+        "To_Account": fact.to_account,
+        "PushPlatform": push_platform,
+        "PushStage": fact.stage,
+        "PushID": push_id_text(fact.push_id),
+        "ErrCode": fact.code,
+        "ErrInfo": fact.info,
+    }
+    if task.data_id:
+        event["DataId"] = task.data_id
     return _encode(event)
 
 

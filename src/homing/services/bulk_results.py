@@ -11,10 +11,12 @@ from homing.model.certificates import Certificate
 from homing.model.clock import Clock, Ids
 from homing.model.outcome import Outcome, OutcomeKind
 from homing.model.push import PushState, Reason
+from homing.model.webhooks import TaskFact
 from homing.rules.decision import DeviceSnapshot
 from homing.rules.push_state import Step, next_step
 from homing.rules.quota import day_end_ms, day_of
 from homing.rules.retry import DEFAULT_POLICY
+from homing.rules.webhooks import sent_result
 from homing.store import push_bundles as store
 from homing.store.audience import APP_STATE, DEVICE, EXPIRES, NODE, SEEN, SESSION, TOKEN, USER
 from homing.store.dead_tokens import DeadToken, devices_with_fallbacks, drop_tokens
@@ -27,6 +29,7 @@ from homing.store.push_queue import Results, record
 from homing.store.pushes import insert_pushes
 
 from .job_pages import BULK_CLASS, Bundle
+from .push_hooks import PushHooks
 from .vendor_days import utc_offset_minutes
 from .verdicts import MAX_DETAIL_CHARS, RECENTLY_SECONDS
 
@@ -62,11 +65,12 @@ class Settled(msgspec.Struct):
 class BulkResults:
     """Settles bundles. ``random`` gives floats in [0, 1)."""
 
-    def __init__(self, *, ids: Ids, owner: int, clock: Clock, random: Callable[[], float]) -> None:
+    def __init__(self, *, ids: Ids, owner: int, clock: Clock, random: Callable[[], float], hooks: PushHooks | None = None) -> None:
         self._ids = ids
         self._owner = owner
         self._clock = clock
         self._random = random
+        self._hooks = hooks
         self._ok_at: dict[tuple[int, int], float] = {}
 
     def settle(self, certificate: Certificate, bundle: Bundle, outcomes: Mapping[int, Outcome]) -> Settled:
@@ -171,6 +175,8 @@ class BulkResults:
             await count_results(tx, [(bundle.job_id, settled.sent, settled.failed, settled.ended, settled.moved)])
             await count_day(tx, sdkappid, utc_day(now_ms), "task", bundle.channel, settled.sent + settled.failed, settled.sent)
             await finish_job(tx, bundle.job_id, now_ms)
+            if self._hooks is not None and self._hooks.wants_tasks(sdkappid):
+                await self._hooks.note_targets(tx, {bundle.job_id: _told(settled, now_ms)})
         return True
 
     async def _write_others(self, tx: Tx, settled: Settled, now_ms: int) -> None:
@@ -212,6 +218,20 @@ class BulkResults:
             bundle.created_at_ms,
             0 if live else now_ms,
         )
+
+
+def _told(settled: Settled, now_ms: int) -> list[TaskFact]:
+    """What is over at the vendor; a target that is tried again on its own is told of then."""
+    bundle, others = settled.bundle, {item.index: item for item in settled.exceptions.others}
+    waiting = {index for index, _ in settled.again}
+    facts = []
+    for index, row in enumerate(bundle.rows):
+        other = others.get(index)
+        state, reason = (settled.state, settled.reason) if other is None else (other.state, other.reason)
+        result = None if index in waiting else sent_result(state, reason)
+        if result is not None:
+            facts.append(TaskFact(bundle.bundle_id + index, row[USER], bundle.channel, 1, *result, now_ms))
+    return facts
 
 
 def snapshot_of_target(row: Sequence[Any], platform: str) -> DeviceSnapshot:

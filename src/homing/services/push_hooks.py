@@ -11,9 +11,11 @@ import structlog
 
 from homing.model.clock import Clock, Ids
 from homing.model.outcome import ReceiptKind
-from homing.model.webhooks import Callback, OnFailure, PushFact, PushHookAnswer, PushVerdict
+from homing.model.webhooks import Callback, OnFailure, PushFact, PushHookAnswer, PushTask, PushVerdict, TaskFact
 from homing.rules import webhooks as rules
+from homing.store.bundle_receipts import targets_of
 from homing.store.engine import Tx
+from homing.store.push_jobs import jobs_by_id
 from homing.store.webhooks import insert_events, pushes_of
 
 from .hook_calls import HookCalls
@@ -33,7 +35,7 @@ Veto = Callable[[Job], None]
 
 
 class PushHooks:
-    """Asks and tells about the pushes of chat messages."""
+    """Asks about the pushes of chat messages, and tells about those and about pushes to many."""
 
     def __init__(self, *, webhooks: Webhooks, calls: HookCalls, clock: Clock, ids: Ids, channels: Mapping[str, Channel]) -> None:
         self.webhooks = webhooks
@@ -64,11 +66,41 @@ class PushHooks:
         found = await pushes_of(tx, [push_id for push_id, _, _ in wanted])
         facts = [(found[push_id], _STAGES[kind], 0, "OK", at_ms) for push_id, kind, at_ms in wanted if push_id in found]
         await self._queue(tx, facts)
+        left = list({push_id for push_id, _, _ in wanted if push_id not in found})
+        if left and any(Callback.TASK_PUSH.value in hook.commands for hook in self.webhooks.by_app.values()):
+            targets = await targets_of(tx, left, self.wants_tasks)
+            told: dict[int, list[TaskFact]] = {}
+            for push_id, kind, at_ms in wanted:
+                if (target := targets.get(push_id)) is not None:
+                    fact = TaskFact(push_id, target.user_id, target.channel, _STAGES[kind], 0, "OK", at_ms)
+                    told.setdefault(target.job_id, []).append(fact)
+            await self.note_targets(tx, told)
+
+    def wants_tasks(self, sdkappid: int) -> bool:
+        """Whether this app's backend is to be told what becomes of its pushes to many."""
+        return self.webhooks.of(sdkappid, Callback.TASK_PUSH) is not None
+
+    async def note_targets(self, tx: Tx, told: Mapping[int, Sequence[TaskFact]]) -> None:
+        """Queue steps of targets of pushes to many, by job: a hundred an event, and each event is a request."""
+        due_ms, rows = self._clock.now_ms(), []
+        for job in await jobs_by_id(tx, list(told)):
+            if not self.wants_tasks(job.sdkappid):
+                continue
+            task = PushTask(job.job_id, job.sdkappid, job.task_id, job.data_id, job.created_at_ms)
+            bodies = [rules.task_push_told(task, fact, self._numbers.get(fact.channel, 0)) for fact in told[job.job_id]]
+            for start in range(0, len(bodies), MAX_ASKED):
+                body = rules.push_batch(bodies[start : start + MAX_ASKED])
+                rows.append((self._ids.next(), job.sdkappid, Callback.TASK_PUSH.value, "", body, due_ms))
+        await insert_events(tx, rows)
 
     async def _queue(self, tx: Tx, facts: Sequence[tuple[Any, int, int, str, int]]) -> None:
         due_ms, rows = self._clock.now_ms(), []
+        tasks: dict[int, list[TaskFact]] = {}
         for row, stage, code, info, at_ms in facts:
-            push_id, sdkappid, channel, _, _, sender, receiver, seq, random, timestamp, group_id = row
+            push_id, sdkappid, channel, _, _, sender, receiver, seq, random, timestamp, group_id, job_id = row
+            if job_id:
+                tasks.setdefault(job_id, []).append(TaskFact(push_id, receiver, channel, stage, code, info, at_ms))
+                continue
             if self.webhooks.of(sdkappid, Callback.OFFLINE_PUSH) is None:
                 continue
             event_id = self._ids.next()
@@ -78,6 +110,8 @@ class PushHooks:
             body = rules.push_told(fact, self._numbers.get(channel, 0))
             rows.append((event_id, sdkappid, Callback.OFFLINE_PUSH.value, "", body, due_ms))
         await insert_events(tx, rows)
+        if tasks:
+            await self.note_targets(tx, tasks)
 
     # --- asking ---
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .audience import DEVICE, TOKEN
+from .audience import DEVICE, TOKEN, USER
 from .engine import Bulk, Tx
 from .push_bundles import decode_targets
 
@@ -41,6 +41,24 @@ _TARGETS = Bulk(
 )
 
 
+_HOLDER = Bulk(
+    "bundle_receipts.holder",
+    [("push_id", "bigint")],
+    "SELECT k.push_id, b.bundle_id, b.sdkappid, b.job_id, b.channel FROM k JOIN push_bundle b ON b.bundle_id = "
+    "(SELECT MAX(x.bundle_id) FROM push_bundle x WHERE x.bundle_id <= k.push_id) WHERE k.push_id < b.bundle_id + b.count",
+)
+
+
+class Target(NamedTuple):
+    """Whom a target of a push to many belongs to."""
+
+    push_id: int
+    sdkappid: int
+    job_id: int
+    channel: str
+    user_id: str
+
+
 class Sought(NamedTuple):
     """A receipt whose target is looked for. A vendor's names its certificate, a device's the device."""
 
@@ -68,6 +86,17 @@ async def find_targets(tx: Tx, sought: Sequence[Sought]) -> dict[int, tuple[int,
     await look(_BY_TOKEN, [(s.n, s.sdkappid, s.business_id, s.message_id, s.token) for s in named if s.token and not s.device_id])
     await look(_BY_DEVICE, [(s.n, s.sdkappid, s.device_id, s.message_id) for s in named if s.device_id])
     return await _inside(tx, candidates)
+
+
+async def targets_of(tx: Tx, push_ids: Sequence[int], wanted: Callable[[int], bool]) -> dict[int, Target]:
+    """The targets with these numbers, of the apps that are ``wanted``."""
+    holders = [row for row in await tx.bulk(_HOLDER, [(push_id,) for push_id in push_ids]) if wanted(row[2])]
+    bundles = {row[0]: row[1] for row in await tx.bulk(_TARGETS, [(bundle_id,) for bundle_id in dict.fromkeys(row[1] for row in holders)])}
+    opened = {bundle_id: decode_targets(targets) for bundle_id, targets in bundles.items()}
+    return {
+        push_id: Target(push_id, sdkappid, job_id, channel, opened[bundle_id][push_id - bundle_id][USER])
+        for push_id, bundle_id, sdkappid, job_id, channel in holders
+    }
 
 
 async def _inside(tx: Tx, candidates: Sequence[tuple[Sought, int]]) -> dict[int, tuple[int, str, str]]:

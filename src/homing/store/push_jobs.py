@@ -35,6 +35,11 @@ _MANY = Bulk(
     f"SELECT {', '.join('j.' + name for name in PushJob.__struct_fields__)} FROM k JOIN push_job j ON j.job_id = k.job_id "
     "WHERE j.sdkappid = ?",
 )
+_BY_ID = Bulk(
+    "push_jobs.by_id",
+    [("job_id", "bigint")],
+    f"SELECT {', '.join('j.' + name for name in PushJob.__struct_fields__)} FROM k JOIN push_job j ON j.job_id = k.job_id",
+)
 _RUNNABLE = Query(
     "push_jobs.runnable",
     f"SELECT {_FIELDS} FROM push_job WHERE state < 2 AND walked = 0 AND (owner IS NULL OR owner = ? OR lease_until_ms < ?) "
@@ -113,6 +118,11 @@ async def get_content(tx: Tx, sdkappid: int, job_id: int) -> ContentRow | None:
     """What a job sends, and its sender's nick; None when it is gone."""
     row = await tx.fetch_one(_CONTENT, job_id, sdkappid)
     return None if row is None else ContentRow(*row)
+
+
+async def jobs_by_id(tx: Tx, job_ids: Sequence[int]) -> list[PushJob]:
+    """These jobs, whatever app they are of."""
+    return [PushJob(*row) for row in await tx.bulk(_BY_ID, [(job_id,) for job_id in job_ids])]
 
 
 async def get_job_states(tx: Tx, job_ids: Sequence[int]) -> dict[int, int]:

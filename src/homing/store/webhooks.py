@@ -60,8 +60,10 @@ _PUSHES = Bulk(
     "webhooks.pushes",
     [("push_id", "bigint")],
     "SELECT p.push_id, p.sdkappid, p.channel, p.state, p.reason, m.from_account, p.user_id, m.seq, m.random, m.timestamp, "
-    "COALESCE(g.group_id, '') FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
-    "LEFT JOIN group_message g ON g.message_id = p.message_id",
+    "COALESCE(g.group_id, ''), CASE WHEN p.notification_class = 'bulk' THEN p.message_id ELSE 0 END "
+    "FROM k JOIN push p ON p.push_id = k.push_id JOIN message m ON m.message_id = p.message_id "
+    # What takes a notification back is no push.
+    "LEFT JOIN group_message g ON g.message_id = p.message_id WHERE p.kind = ''",
 )
 
 
@@ -127,5 +129,7 @@ async def delete_overflow(tx: Tx, sdkappid: int, state: int, keep: int) -> int:
 
 
 async def pushes_of(tx: Tx, push_ids: Sequence[int]) -> dict[int, Any]:
-    """What a backend is told of pushes, by push id: push id, sdkappid, channel, state, reason, from, to, seq, random, time, group."""
+    """What a backend is told of pushes, by push id: push id, sdkappid, channel, state, reason, from, to, seq, random, time,
+    group, and the push to many that it belongs to (0: none).
+    """
     return {row[0]: row for row in await tx.bulk(_PUSHES, [(push_id,) for push_id in sorted(set(push_ids))])}
