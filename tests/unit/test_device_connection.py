@@ -35,6 +35,9 @@ class Wire:
     def close_now(self, code: int, reason: str) -> None:
         self.closed.append(code)
 
+    def refused(self) -> None:
+        self.closed.append(0)
+
 
 class Peer:
     """Takes what is sent, when it wants to."""

@@ -55,12 +55,15 @@ async def test_the_frame_limit_is_64_kib(server: Any, backend: RestClient) -> No
         assert socket.close_code == 4004
 
 
-async def test_an_unknown_session_and_path_are_answered_with_http(server: Any, backend: RestClient) -> None:
+async def test_an_unknown_session_and_path_are_answered_with_http(
+    server: Any, backend: RestClient, caplog: pytest.LogCaptureFixture
+) -> None:
     for target, status, code in ((url(server), 401, "session_unknown"), (url(server) + "s", 404, "bad_url")):
         with pytest.raises(InvalidStatus) as caught:
             await connect(target, additional_headers={"Authorization": "Bearer nobody"}, proxy=None)
         assert caught.value.response.status_code == status
         assert json.loads(bytes(caught.value.response.body or b""))["code"] == code
+    assert not [record for record in caplog.records if record.levelname == "ERROR"], "a client's mistake is none of the operator's"
 
 
 async def test_websocket_pings_and_pongs_are_signs_of_life(server: Any, backend: RestClient) -> None:

@@ -33,6 +33,10 @@ class Wire(Protocol):
         """Close at once, although the peer may not be reading."""
         ...
 
+    def refused(self) -> None:
+        """The upgrade was answered with an HTTP error."""
+        ...
+
 
 class Connection:
     """A logged-in socket."""

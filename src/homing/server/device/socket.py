@@ -287,3 +287,6 @@ async def _deny(scope: Scope, send: Send, error: Refused) -> None:
     headers = [(b"content-type", b"application/json")]
     await send({"type": "websocket.http.response.start", "status": error.problem.http_status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": _encode(failure_of(error))})
+    wire: Wire | None = scope["extensions"].get(WIRE)
+    if wire is not None:
+        wire.refused()

@@ -43,6 +43,10 @@ class DeviceWebSocket(WebSocketsSansIOProtocol):
         self.heard = True
         super().handle_pong(event)
 
+    def refused(self) -> None:
+        """The upgrade was answered with an HTTP error; the web server would log an error for want of a handshake."""
+        self.handshake_complete = True
+
     def ping(self) -> None:
         """Ask for a sign of life."""
         if not self.disconnected and not self.close_sent and not self.transport.is_closing():
