@@ -24,6 +24,7 @@ from homing.channels.registry import CHANNELS
 from homing.config import Config
 from homing.logs import configure_logs
 from homing.model.clock import Clock, Ids, SystemClock
+from homing.rules.sigv4 import AccessKey
 from homing.services.accounts import Accounts
 from homing.services.apps import Apps
 from homing.services.budgets import Budgets
@@ -46,6 +47,7 @@ from homing.services.job_runner import JobRunner
 from homing.services.labels import Labels
 from homing.services.logins import VendorLogins
 from homing.services.media import Media
+from homing.services.media_bucket import Bucket
 from homing.services.messaging import Messaging
 from homing.services.node_lease import NodeLease
 from homing.services.portraits import Portraits
@@ -67,6 +69,7 @@ from homing.store.open import open_database, sqlite_path
 from homing.store.push_queue import owner_of
 from homing.store.sealing import Sealer, key_path, open_sealer
 from homing.transport.client import HttpTransport
+from homing.transport.easy import TransportOptions
 from homing.transport.grants import Grants
 
 if TYPE_CHECKING:
@@ -120,7 +123,8 @@ class Node:
             on_stored=self.counters.stored,
             hooks=hooks.pushes,
         )
-        media = _media(config, database, clock)
+        self._media_transport = HttpTransport(TransportOptions(allow_private=True))  # the operator's own bucket may be next door
+        media = _media(config, database, clock, self._media_transport)
         self._retention = Retention(
             database=database,
             clock=clock,
@@ -203,6 +207,7 @@ class Node:
         await self._grants.aclose()
         await self._hooks.stop()
         await self._transport.aclose(grace_seconds=1.0)
+        await self._media_transport.aclose(grace_seconds=0.0)
         await hub.bus.close()
 
 
@@ -236,7 +241,7 @@ def _bulk_lanes(
     )
 
 
-def _media(config: Config, database: Database, clock: Clock) -> Media:
+def _media(config: Config, database: Database, clock: Clock, transport: HttpTransport) -> Media:
     path = sqlite_path(config.database)
     folder = config.media_dir or (str(Path(path).parent / "media") if path is not None else "")
     return Media(
@@ -247,7 +252,17 @@ def _media(config: Config, database: Database, clock: Clock) -> Media:
         daily_mb=config.media_daily_mb,
         keep_days=config.keep_media_days,
         public_url=config.public_url,
+        bucket=Bucket(config.media_s3_url, config.media_s3_region, _access_key(config), transport, clock) if config.media_s3_url else None,
     )
+
+
+def _access_key(config: Config) -> AccessKey:
+    try:
+        key_id, secret = Path(config.media_s3_key_file).read_text("utf-8").split()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it has not two words"
+        raise StoreRefused(f"media_s3_key_file cannot be used ({why}): it has the access key id and the secret, a line each") from None
+    return AccessKey(key_id, secret)
 
 
 def _hooks(config: Config, database: Database, sealer: Sealer, clock: Clock, ids: Ids) -> Hooks:

@@ -49,6 +49,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_messages_days: Annotated[int, _key("how long messages can be synchronised", ge=1, le=3650)] = 7
     keep_pushes_days: Annotated[int, _key("how long pushes, attempts and receipts can be explained", ge=1, le=3650)] = 30
     media_dir: Annotated[str, _key("folder for uploads, the same for all processes; default media beside the SQLite file")] = ""
+    media_s3_url: Annotated[str, _key("https:// address of a bucket that speaks S3, for uploads instead of media_dir")] = ""
+    media_s3_region: Annotated[str, _key("region that the bucket's signatures name")] = "us-east-1"
+    media_s3_key_file: Annotated[str, _key("file with the bucket's access key id and its secret, a line each")] = ""
     media_max_mb: Annotated[int, _key("MiB that one upload may have", ge=1, le=4096)] = 100
     media_daily_mb: Annotated[int, _key("MiB that one account may upload in 24 hours", ge=1, le=1_000_000)] = 1000
     keep_media_days: Annotated[int, _key("how long uploads can be downloaded", ge=1, le=3650)] = 30
@@ -208,6 +211,11 @@ def _check(config: Config, origin: dict[str, str]) -> None:
         )
     if config.public_url and (urlsplit(config.public_url).scheme not in ("http", "https") or not urlsplit(config.public_url).hostname):
         raise ConfigError(f"{origin['public_url']} has no address of a server for public_url: write https://host[:port]")
+    if bool(config.media_s3_url) != bool(config.media_s3_key_file):
+        raise ConfigError("media_s3_url and media_s3_key_file belong together: give both, or neither")
+    bucket = urlsplit(config.media_s3_url)
+    if config.media_s3_url and (bucket.scheme not in ("http", "https") or not bucket.hostname or bucket.query):
+        raise ConfigError(f"{origin['media_s3_url']} has no address of a bucket for media_s3_url: write https://host/bucket")
     if config.bus != "local" and not config.bus.startswith("nats://"):
         raise ConfigError(f"{origin['bus']} is not a bus that Homing knows: use local or nats://host:port")
     if not config.database.startswith("sqlite"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from homing.server.device.routes import refused
 from homing.services.hub import Hub
 from homing.services.media import Found
 from homing.store.engine import StoreBusy
+from homing.store.media import MediaRow
 
 MAX_AGE_SECONDS = 86_400
 #: What a browser may show by itself; all else is saved to a file. No type here can carry a script.
@@ -44,29 +46,40 @@ def media_routes(hub: Hub) -> list[Route]:
             return refused(Refused(TOO_FAST))
         if found is None:
             return refused(Refused(MEDIA_UNKNOWN))
-        return await _answer(request, found, hub.clock.now_ms())
+        if found.path is None:
+            return _to_bucket(hub, number, request.path_params["name"], found)
+        return await _answer(request, found, found.path, hub.clock.now_ms())
 
     return [Route("/media/{sdkappid}/{name}", download, methods=["GET"])]
 
 
-async def _answer(request: Request, found: Found, now_ms: int) -> Response:
+async def _answer(request: Request, found: Found, path: Path, now_ms: int) -> Response:
     row = found.row
     seconds = max(0, min(MAX_AGE_SECONDS, (row.expires_at_ms - now_ms) // 1000))
     headers = _HEADERS | {"etag": f'"{row.sha256}"', "cache-control": f"private, max-age={seconds}, immutable"}
     if headers["etag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     try:
-        stat = await asyncio.to_thread(os.stat, found.path)
+        stat = await asyncio.to_thread(os.stat, path)
     except OSError:
         return refused(Refused(MEDIA_UNKNOWN))
-    shown = row.content_type in _SHOWN
-    headers["content-disposition"] = _disposition("inline" if shown else "attachment", row.file_name)
+    content_type, headers["content-disposition"] = _form(row)
     _one_range(request)
-    return FileResponse(found.path, headers=headers, media_type=row.content_type if shown else "application/octet-stream", stat_result=stat)
+    return FileResponse(found.path, headers=headers, media_type=content_type, stat_result=stat)
 
 
-def _disposition(kind: str, file_name: str) -> str:
-    return f"{kind}; filename*=UTF-8''{quote(file_name, safe='')}" if file_name else kind
+def _to_bucket(hub: Hub, sdkappid: int, name: str, found: Found) -> Response:
+    assert hub.media.bucket is not None
+    link = hub.media.bucket.download_link(sdkappid, name, *_form(found.row))
+    return Response(status_code=302, headers=_HEADERS | {"location": link, "cache-control": "no-store"})
+
+
+def _form(row: MediaRow) -> tuple[str, str]:
+    """Content-Type and Content-Disposition."""
+    shown = row.content_type in _SHOWN
+    kind = "inline" if shown else "attachment"
+    disposition = f"{kind}; filename*=UTF-8''{quote(row.file_name, safe='')}" if row.file_name else kind
+    return row.content_type if shown else "application/octet-stream", disposition
 
 
 def _one_range(request: Request) -> None:

@@ -29,6 +29,8 @@ from homing.store.media import MediaRow, add_media, complete_media, delete_media
 from homing.store.media_files import Incoming, MediaFiles, is_digest, is_name, new_name
 from homing.store.messages import lock_accounts
 
+from .media_bucket import Bucket
+
 log = structlog.get_logger()
 
 MIB = 1024 * 1024
@@ -58,7 +60,7 @@ class Wanted(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """An upload that can be downloaded."""
 
-    path: Path
+    path: Path | None  # None: in the bucket
     row: MediaRow
 
 
@@ -75,19 +77,22 @@ class Media:
         daily_mb: int,
         keep_days: int,
         public_url: str = "",
+        bucket: Bucket | None = None,
     ) -> None:
         self.public_url = public_url.rstrip("/")
         self._database = database
         self._clock = clock
         self._files = files
+        self.bucket = bucket  # takes the place of files
         self._max_bytes = max_mb * MIB
         self._daily_bytes = daily_mb * MIB
         self._keep_ms = keep_days * DAY_MS
         self._running: Counter[int] = Counter()  # uploads by device
 
-    async def ask(self, device: Device, wanted: Wanted) -> str:
+    async def ask(self, device: Device, wanted: Wanted) -> tuple[str, MediaRow]:
         """Permission to upload, for an hour. Returns the name. Raises ``Refused``."""
-        self._have_files()
+        if self.bucket is None:
+            self._have_files()
         if wanted.size < 1:
             raise Refused(BAD_PARAMETER, "$.size: it is the number of bytes, at least 1")
         if wanted.size > self._max_bytes:
@@ -103,9 +108,11 @@ class Media:
             if used + wanted.size > self._daily_bytes or uploads >= MAX_DAILY_UPLOADS:
                 raise Refused(MEDIA_DAY_FULL)
             await add_media(tx, device.sdkappid, name, row, now_ms)
+            if self.bucket is not None:  # nobody will say that the bytes came: until then the bucket itself answers that it has none
+                await complete_media(tx, device.sdkappid, name, row.sha256, now_ms + self._keep_ms)
 
         await self._database.write(work)
-        return name
+        return name, row
 
     async def take(self, device: Device, name: str, length: int | None, body: AsyncIterator[bytes]) -> None:
         """Take the bytes of an upload that this account asked for. ``length``: what the request announces. Raises ``Refused``."""
@@ -137,24 +144,36 @@ class Media:
     async def find(self, sdkappid: int, name: str) -> Found | None:
         """An upload that is complete and has not expired."""
         row = await self._row(sdkappid, name)
-        if self._files is None or row is None or not row.complete:
+        if row is None or not row.complete:
+            return None
+        if self.bucket is not None:
+            return Found(None, row)
+        if self._files is None:
             return None
         return Found(self._files.path(sdkappid, name, row.sha256), row)
 
     async def sweep(self, limit: int) -> int:
         """Delete the oldest of what expired, bytes first. Returns how many."""
-        files = self._files
-        if files is None:
+        if self.bucket is None and self._files is None:
             return 0
         before_ms = self._clock.now_ms() - GRACE_MS
         expired = await self._database.read(lambda tx: expired_media(tx, before_ms, limit))
         if not expired:
             return 0
-        gone = await asyncio.to_thread(files.remove, expired)
+        gone = await self._remove(expired)
         if len(gone) < len(expired):
-            log.warning("uploads_not_deleted", count=len(expired) - len(gone), hint="check the rights of media_dir")
+            log.warning(
+                "uploads_not_deleted",
+                count=len(expired) - len(gone),
+                hint="check the rights in media_dir, or those of the key of the bucket",
+            )
         await self._database.write(lambda tx: delete_media(tx, gone))
         return len(gone)
+
+    async def _remove(self, keys: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        if self.bucket is not None:
+            return await self.bucket.remove(keys)
+        return await asyncio.to_thread(self._have_files().remove, keys)
 
     async def _receive(self, files: MediaFiles, sdkappid: int, name: str, row: MediaRow, body: AsyncIterator[bytes]) -> None:
         incoming = await asyncio.to_thread(files.begin, sdkappid, name)

@@ -56,11 +56,14 @@ async def ask(caller: Caller, body: MediaBody) -> MediaAnswer:
     if len(body.file_name) > MAX_NAME_CHARS or _CONTROL.search(body.file_name):
         raise Refused(BAD_PARAMETER, f"$.file_name: at most {MAX_NAME_CHARS} characters, no control characters")
     media, device = caller.hub.media, caller.device
-    name = await media.ask(device, Wanted(body.size, content_type, body.file_name, body.sha256.lower()))
+    name, row = await media.ask(device, Wanted(body.size, content_type, body.file_name, body.sha256.lower()))
     upload: UploadAnswer = {
         "method": "PUT",
         "url": f"{media.public_url}/v1/device/media/{name}",
         "headers": {"content-type": content_type},
         "with_session": True,
     }
+    if media.bucket is not None:
+        link, headers = media.bucket.upload_link(device.sdkappid, name, row)
+        upload = {"method": "PUT", "url": link, "headers": headers, "with_session": False}
     return {"upload": upload, "url": f"{media.public_url}/media/{device.sdkappid}/{name}", "uuid": name}
