@@ -65,7 +65,7 @@ async def _answer(request: Request, found: Found, path: Path, now_ms: int) -> Re
         return refused(Refused(MEDIA_UNKNOWN))
     content_type, headers["content-disposition"] = _form(row)
     _one_range(request)
-    return FileResponse(found.path, headers=headers, media_type=content_type, stat_result=stat)
+    return FileResponse(path, headers=headers, media_type=content_type, stat_result=stat)
 
 
 def _to_bucket(hub: Hub, sdkappid: int, name: str, found: Found) -> Response:

@@ -176,13 +176,13 @@ class Media:
         return await asyncio.to_thread(self._have_files().remove, keys)
 
     async def _receive(self, files: MediaFiles, sdkappid: int, name: str, row: MediaRow, body: AsyncIterator[bytes]) -> None:
-        incoming = await asyncio.to_thread(files.begin, sdkappid, name)
+        incoming = files.incoming(sdkappid, name)
         try:
-            sha256 = await _written(incoming, row, body)
+            await _write(incoming, row, body)
             # The bytes first: a row that says they are there is never wrong.
             await asyncio.to_thread(incoming.keep)
             expires_at_ms = self._clock.now_ms() + self._keep_ms
-            if not await self._database.write(lambda tx: complete_media(tx, sdkappid, name, sha256, expires_at_ms)):
+            if not await self._database.write(lambda tx: complete_media(tx, sdkappid, name, incoming.sha256, expires_at_ms)):
                 raise Refused(MEDIA_DONE)
         finally:
             await asyncio.shield(asyncio.to_thread(incoming.discard))
@@ -199,8 +199,8 @@ class Media:
         return self._files
 
 
-async def _written(incoming: Incoming, row: MediaRow, body: AsyncIterator[bytes]) -> str:
-    """Write a body, at most the announced bytes of it and a piece at a time. Returns its SHA-256. Raises ``Refused``, ``OSError``."""
+async def _write(incoming: Incoming, row: MediaRow, body: AsyncIterator[bytes]) -> None:
+    """Write a body, at most the announced bytes of it and a piece at a time. Raises ``Refused``, ``OSError``."""
     size, piece = 0, bytearray()
     async for data in body:
         size += len(data)
@@ -213,7 +213,5 @@ async def _written(incoming: Incoming, row: MediaRow, body: AsyncIterator[bytes]
     await asyncio.to_thread(incoming.write, piece)
     if size != row.size:
         raise Refused(MEDIA_DIFFERS, f"there are {size} bytes, and {row.size} were announced")
-    sha256 = await asyncio.to_thread(incoming.close)
-    if row.sha256 and sha256 != row.sha256:
-        raise Refused(MEDIA_DIFFERS, f"their SHA-256 is {sha256}")
-    return sha256
+    if row.sha256 and incoming.sha256 != row.sha256:
+        raise Refused(MEDIA_DIFFERS, f"their SHA-256 is {incoming.sha256}")

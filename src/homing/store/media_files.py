@@ -12,7 +12,9 @@ import os
 import re
 import secrets
 import shutil
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{43}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -45,11 +47,9 @@ class MediaFiles:
             raise ValueError("no SHA-256")
         return self._place(sdkappid, name) / sha256
 
-    def begin(self, sdkappid: int, name: str) -> Incoming:
-        """A file to write. Raises ``OSError``."""
-        place = self._place(sdkappid, name)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Incoming(place)
+    def incoming(self, sdkappid: int, name: str) -> Incoming:
+        """A file to write; nothing is done yet."""
+        return Incoming(self._place(sdkappid, name))
 
     def remove(self, keys: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Delete uploads. Returns those that are gone, also when they had been before."""
@@ -69,37 +69,54 @@ class MediaFiles:
 
 
 class Incoming:
-    """A file that is being written beside its final place."""
+    """A file that is being written beside its final place.
+
+    Whoever waits for a thread may be called off while the thread goes on: so ``discard`` waits for it, and ends all that comes later.
+    """
 
     def __init__(self, place: Path) -> None:
         self._place = place
         self._temporary = place / f"{secrets.token_hex(8)}.part"
-        self._file = self._temporary.open("xb")
+        self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
+        self._lock = threading.Lock()
+        self._discarded = False
 
     def write(self, data: bytes | bytearray) -> None:
         """Append. Raises ``OSError``."""
-        self._file.write(data)
-        self._hash.update(data)
-
-    def close(self) -> str:
-        """Everything was written: bring it to the disk. Returns the SHA-256 in hex. Raises ``OSError``."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return self._hash.hexdigest()
+        with self._lock:
+            if self._discarded:
+                return
+            if self._file is None:
+                self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._file = self._temporary.open("xb")
+            self._file.write(data)
+            self._hash.update(data)
 
     def keep(self) -> None:
-        """Give the closed file its final name, at once. Raises ``OSError``."""
-        os.replace(self._temporary, self._place / self._hash.hexdigest())
+        """Everything was written: bring it to the disk and give it its final name, at once. Raises ``OSError``."""
+        with self._lock:
+            if self._discarded or self._file is None:
+                return
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            os.replace(self._temporary, self._place / self.sha256)
         folder = os.open(self._place, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
 
+    @property
+    def sha256(self) -> str:
+        """Of what was written, in hex."""
+        return self._hash.hexdigest()
+
     def discard(self) -> None:
         """Delete what was written, unless it was kept."""
-        self._file.close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
+        with self._lock:
+            self._discarded = True
+            if self._file is not None:
+                self._file.close()
+            with contextlib.suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
