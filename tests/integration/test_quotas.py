@@ -27,6 +27,7 @@ SPENT = VendorResponse(200, {}, b'{"result":"error","reason":"exceed quota, quot
 _APP = Query(
     "test.app", "INSERT INTO app (sdkappid, name, secret_key_sealed, admins, settings, created_at_ms) VALUES (?, 'x', ?, '[]', '{}', 0)"
 )
+_OPTIONS = Query("test.options", "UPDATE certificate SET options = ?")
 _CHANNEL = Query("test.channel", "UPDATE certificate SET channel = ?")
 
 
@@ -65,6 +66,23 @@ async def test_what_the_vendor_accepted_today_is_counted_by_class(counted: Any) 
     assert (found["private"].accepted, found["public"].accepted) == (2, 0)
     assert found["private"].day == day_of(counted.clock.now_ms(), 480)
     assert found["private"].stopped_until_ms == 0
+
+
+async def test_a_public_certificates_pushes_are_counted_as_public(counted: Any) -> None:
+    await counted.database.write(lambda tx: tx.execute(_OPTIONS, '{"notification_class":"public"}'))
+    today = day_of(counted.clock.now_ms(), 480)
+    await counted.database.write(lambda tx: record(tx, Results(counts=[(APP, BUSINESS, "bulk", today, 5)]), 0))
+    await sent(counted, "one", "two")
+    found = await lanes(counted)
+    assert {name: lane.accepted for name, lane in found.items()} == {"public": 7}
+    assert found["public"].limit == 20_000
+
+
+async def test_pushes_to_many_count_against_the_certificates_allowance(counted: Any) -> None:
+    today = day_of(counted.clock.now_ms(), 480)
+    await counted.database.write(lambda tx: record(tx, Results(counts=[(APP, BUSINESS, "bulk", today, 5)]), 0))
+    await sent(counted, "one")
+    assert {name: lane.accepted for name, lane in (await lanes(counted)).items()} == {"private": 6, "public": 0}
 
 
 async def test_the_vendors_documented_limits_are_shown(counted: Any) -> None:

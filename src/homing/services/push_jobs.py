@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -25,6 +25,7 @@ from homing.rules.message_keys import content_crc
 from homing.store import push_jobs as store
 from homing.store.accounts import fetch_accounts
 from homing.store.engine import Database, Tx
+from homing.store.statistics import with_own_pushes
 
 DAY_MS = 86_400_000
 #: How long one MsgRandom names one push (sheet rest-api, section 7.1), and how long for a push to named accounts.
@@ -75,7 +76,10 @@ class PushJobs:
     async def find(self, sdkappid: int, task_id: str) -> PushJob | None:
         """The job of a task id, or None."""
         job_id = job_id_of(task_id)
-        return await self._database.read(lambda tx: store.get_job(tx, sdkappid, job_id)) if job_id is not None else None
+        if job_id is None:
+            return None
+        found = await self._read(lambda tx: store.get_jobs(tx, sdkappid, [job_id]))
+        return found.get(job_id)
 
     async def get(self, sdkappid: int, task_id: str) -> PushJob:
         """The job of a task id. Raises ``Refused``: task_unknown."""
@@ -87,7 +91,7 @@ class PushJobs:
     async def many(self, sdkappid: int, task_ids: Sequence[str]) -> list[PushJob]:
         """The jobs of these task ids, in order. Raises ``Refused`` for the first that there is not."""
         ids = [job_id_of(task_id) for task_id in task_ids]
-        found = await self._database.read(lambda tx: store.get_jobs(tx, sdkappid, [i for i in ids if i is not None]))
+        found = await self._read(lambda tx: store.get_jobs(tx, sdkappid, [i for i in ids if i is not None]))
         for task_id, job_id in zip(task_ids, ids, strict=True):
             if job_id is None or job_id not in found:
                 raise Refused(TASK_UNKNOWN, task_id[:60])
@@ -95,7 +99,19 @@ class PushJobs:
 
     async def recent(self, sdkappid: int, limit: int = 50, before_id: int = store.LAST_ID) -> list[PushJob]:
         """The app's jobs, newest first."""
-        return await self._database.read(lambda tx: store.list_jobs(tx, sdkappid, min(limit, MAX_LISTED), before_id))
+
+        async def listed(tx: Tx) -> dict[int, PushJob]:
+            return {job.job_id: job for job in await store.list_jobs(tx, sdkappid, min(limit, MAX_LISTED), before_id)}
+
+        return list((await self._read(listed)).values())
+
+    async def _read(self, look: Callable[[Tx], Awaitable[dict[int, PushJob]]]) -> dict[int, PushJob]:
+        """Jobs with true counters, in their order."""
+
+        async def work(tx: Tx) -> dict[int, PushJob]:
+            return {job.job_id: job for job in await with_own_pushes(tx, list((await look(tx)).values()))}
+
+        return await self._database.read(work)
 
     async def pause(self, sdkappid: int, task_id: str) -> PushJob:
         """Stop a job for now. One that is over, or stands already, stays as it is."""

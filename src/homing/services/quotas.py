@@ -22,6 +22,15 @@ FRESH_SECONDS = 15.0
 _DATE_LINES_MINUTES = (-720, 0, 840)
 
 
+class _Options(msgspec.Struct):
+    """The one option of a certificate that counts here."""
+
+    notification_class: str = "private"
+
+
+_read_class = msgspec.json.Decoder(_Options).decode
+
+
 class LaneQuota(msgspec.Struct, frozen=True):
     """One certificate and class today."""
 
@@ -76,28 +85,43 @@ def _days(now_ms: int) -> list[str]:
 def _today(rows: Iterable[store.QuotaRow], now_ms: int) -> list[LaneQuota]:
     """One entry a certificate and class: the count of the vendor's own day, and the latest stop that still holds."""
     lanes: dict[tuple[int, int, str], LaneQuota] = {}
+    counted: set[tuple[int, int, str, str | None]] = set()  # two of the date lines may have the same day
     for row in rows:
-        key = (row.sdkappid, row.business_id, row.notification_class)
-        known = lanes.get(key) or _empty(row, now_ms)
+        place = (row.sdkappid, row.business_id, row.notification_class, row.day)
+        fresh = place not in counted
+        counted.add(place)
+        shown_class = _class_of(row)
+        key = (row.sdkappid, row.business_id, shown_class)
+        known = lanes.get(key) or _empty(row, shown_class, now_ms)
         stop = row.stopped_until_ms if row.stopped_until_ms > now_ms else 0
         lanes[key] = msgspec.structs.replace(
             known,
-            accepted=row.accepted if row.day == known.day else known.accepted,
+            accepted=known.accepted + (row.accepted if fresh and row.day == known.day else 0),
             stopped_until_ms=max(known.stopped_until_ms, stop),
         )
     return list(lanes.values())
 
 
-def _empty(row: store.QuotaRow, now_ms: int) -> LaneQuota:
+def _class_of(row: store.QuotaRow) -> str:
+    """The class under which the vendor counts what this lane sent: a certificate may make all of its pushes public.
+
+    Pushes to many have a lane of their own and no allowance of their own.
+    """
+    if row.notification_class == "public":
+        return "public"
+    return _read_class(row.options).notification_class
+
+
+def _empty(row: store.QuotaRow, shown_class: str, now_ms: int) -> LaneQuota:
     offset, channel = utc_offset_minutes(row.channel), CHANNELS.get(row.channel)
     can = channel.capabilities if channel is not None else None
-    public = row.notification_class == "public"
+    public = shown_class == "public"
     return LaneQuota(
         sdkappid=row.sdkappid,
         business_id=row.business_id,
         channel=row.channel,
         name=row.name,
-        notification_class=row.notification_class,
+        notification_class=shown_class,
         day=day_of(now_ms, offset),
         day_ends_ms=day_end_ms(now_ms, offset),
         accepted=0,

@@ -67,12 +67,19 @@ class Statistics:
         return found
 
     async def all_jobs(self, app: App, start: int, end: int) -> ByChannel:
-        """All pushes to many of the days (UTC) from ``start`` to ``end``, by the days' counters."""
+        """All pushes to many of the days (UTC) from ``start`` to ``end``, by the days' counters.
+
+        Targets that became pushes of their own count on the day on which their push to many was asked for.
+        """
         first = max(start, end - MAX_DAYS * 86_400)
         days = [datetime.fromtimestamp(max(0, at), UTC).date().isoformat() for at in (first, end)]
         sums: ByChannel = {}
         for day in await self._database.read(lambda tx: read_days(tx, app.sdkappid, *days)):
             store.add(sums, day.channel, day.total, day.sent, day.delivered, day.clicked)
+        span = [_first_id(start_of_day_ms(at) + extra) for at, extra in ((first, 0), (end, 24 * HOUR_MS))]
+        own = await self._database.read(lambda tx: store.own_counts(tx, app.sdkappid, *span))
+        for channel, counts in own.items():
+            store.add(sums, channel, *counts)
         return sums
 
     async def trace_job(self, app: App, job: PushJob, user_id: str) -> list[Traced]:
@@ -98,6 +105,11 @@ class Statistics:
         attempts = await explain_bundles.attempts_of(tx, told)
         devices = await records.devices_by_id(tx, [push.device_id for push in told if push.device_id])
         return [Traced(push, attempts.get(push.push_id, []), devices.get(push.device_id)) for push in told]
+
+
+def start_of_day_ms(at: int) -> int:
+    """When the day (UTC) of a moment (unix seconds) began, in milliseconds."""
+    return max(0, at) // 86_400 * 86_400_000
 
 
 def _first_id(at_ms: int) -> int:

@@ -10,8 +10,9 @@ from .engine import Query, Tx
 
 # Every row is found by its whole key, so that the days which are kept do not slow a scrape down.
 _FIELDS = (
-    "SELECT c.sdkappid, c.business_id, c.channel, c.name, k.class, q.day, COALESCE(q.accepted, 0), COALESCE(q.stopped_until_ms, 0) "
-    "FROM certificate c CROSS JOIN (SELECT 'private' AS class UNION ALL SELECT 'public') k "
+    "SELECT c.sdkappid, c.business_id, c.channel, c.name, c.options, k.class, q.day, "
+    "COALESCE(q.accepted, 0), COALESCE(q.stopped_until_ms, 0) "
+    "FROM certificate c CROSS JOIN (SELECT 'private' AS class UNION ALL SELECT 'public' UNION ALL SELECT 'bulk') k "
     "CROSS JOIN (SELECT {day} AS day UNION ALL SELECT {day} UNION ALL SELECT {day}) d "
     "LEFT JOIN quota q ON q.sdkappid = c.sdkappid AND q.business_id = c.business_id AND q.notification_class = k.class AND q.day = d.day "
 )
@@ -34,7 +35,8 @@ class QuotaRow(msgspec.Struct, frozen=True):
     business_id: int
     channel: str
     name: str
-    notification_class: str
+    options: bytes | str  # JSON of the certificate's options
+    notification_class: str  # of the lane that counted
     day: str | None
     accepted: int
     stopped_until_ms: int
