@@ -82,7 +82,7 @@ class TestTwoNodes:
         options = fcm.options_type(requests_per_second=RATE)
         return Certificate(APP, BUSINESS, "fcm", "test", fcm.credentials_type(service_account=service_account), options)
 
-    async def test_together_send_at_the_limit_and_never_above_it_by_more_than_they_hold(self, pipeline: Any, certificate: Certificate) -> None:
+    async def test_together_send_at_the_limit_and_no_more_than_they_hold_above_it(self, pipeline: Any, certificate: Certificate) -> None:
         other = type(pipeline)(pipeline.database, pipeline.clock, certificate, node_id=2)
         nodes, times = (pipeline, other), ([], [])  # type: tuple[Any, ...], tuple[list[float], ...]
         for node, sent in zip(nodes, times, strict=True):
@@ -99,9 +99,10 @@ class TestTwoNodes:
             await other.bus.close()
         moments = sorted(times[0] + times[1])
         seconds = moments[-1] - moments[0]
-        # What two nodes hold in their hands is a fifth of a second's worth: 2 % of any ten seconds, proven exactly in simulated time.
-        assert MESSAGES <= RATE * (seconds + 0.2)
-        assert RATE * 0.96 < MESSAGES / (seconds + 0.1)  # a machine that stands still for a moment loses that moment
+        # The last slice's own time, the credit, and a first request that this machine sent late. The two percent of ten seconds
+        # are proven in simulated time.
+        assert RATE * (seconds + 0.1 + 0.1 + 0.05) >= MESSAGES
+        assert MESSAGES / (seconds + 0.1) > RATE * 0.96  # a machine that stands still for a moment loses that moment
         assert min(map(len, times)) > MESSAGES / 10  # both take part; how evenly depends on which of them is awake
         busiest = max(sum(1 for t in moments if start <= t < start + 1) for start in moments)
         assert busiest <= RATE * 1.3  # a slice on either edge, and what was made up for
