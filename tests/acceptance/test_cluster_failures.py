@@ -186,7 +186,7 @@ async def test_a_database_restart_under_load_is_answered_too_fast_and_loses_noth
     server = node(make_server, url, nats_url)
     await server.start(core=None)
     await vendor.configure(latency_ms=50)
-    load = RestLoad(Messages(USERS), 1600, rate=200)
+    load = RestLoad(Messages(USERS), 20_000, rate=200)  # more than any restart takes; ended below
     running = asyncio.create_task(load.run(server.port, 8))
     await load.until_accepted(400)
     stopped_at = time.monotonic()
@@ -202,6 +202,7 @@ async def test_a_database_restart_under_load_is_answered_too_fast_and_loses_noth
     before = len(load.accepted)
     await asyncio.to_thread(own_postgres.start)
     await load.until_accepted(before + 200)
+    load.end()
     await running
     assert load.cut_off == 0
     assert len(load.accepted) >= before + 200

@@ -104,6 +104,10 @@ class RestLoad:
             self._watchers.append((count, future))
             await future
 
+    def end(self) -> None:
+        """Begin no further message; ``run`` returns when those under way are answered."""
+        self._end = self._next
+
     # --- called by the connections
 
     def take(self) -> int | None:
