@@ -346,3 +346,24 @@ async def test_a_vendor_that_is_down_gets_few_requests_and_nothing_is_lost(pipel
     assert {push[1] for push in await pipeline.pushes()} == {PushState.ACCEPTED}
     delivered = [body for request, body in zip(pipeline.vendor.requests, pipeline.vendor.bodies(), strict=True)][asked:]
     assert len(set(delivered)) >= 60 - asked
+
+
+async def test_what_waits_for_a_trial_goes_out_as_soon_as_the_vendor_has_recovered(pipeline: Any) -> None:
+    await pipeline.device(7, "bob")
+    pipeline.vendor.answer = lambda _: TransportFailure(FailureKind.CONNECT, "refused")
+    for n in range(20):
+        await pipeline.send(f"m{n}", seq=n)
+    for _ in range(3):  # each failed trial doubles the time between trials
+        await pipeline.pushes()
+        pipeline.clock.advance(seconds=130)
+        await pipeline.turn()
+    await pipeline.pushes()
+    pipeline.vendor.answer = lambda _: OK
+    pipeline.vendor.hold = True
+    asked = len(pipeline.vendor.requests)
+    pipeline.clock.advance(seconds=130)
+    await pipeline.turn()
+    await pipeline.vendor.received(asked + 1)
+    pipeline.vendor.release()
+    await pipeline.turn()
+    assert {push[1] for push in await pipeline.pushes()} == {PushState.ACCEPTED}

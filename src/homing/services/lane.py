@@ -241,7 +241,9 @@ class Lane:
         if self._breaker.allow(now):
             return 0.0
         self._held_by_breaker = True
-        return max(0.05, self._breaker.retry_at - now)
+        # What waits for a trial's answer is kept: given back, it would sleep through the vendor's recovery.
+        longest = PATIENCE_SECONDS if self._breaker.state == "half_open" else self._breaker.max_open_seconds
+        return min(longest, max(0.05, self._breaker.retry_at - now))
 
     def _hold(self, seconds: float) -> None:
         if seconds > PATIENCE_SECONDS:
@@ -276,8 +278,7 @@ class Lane:
         self._due(due_at_ms)
 
     def _due(self, due_at_ms: int) -> None:
-        if self.next_due_ms is None or due_at_ms < self.next_due_ms:
-            self.next_due_ms = due_at_ms
+        self.next_due_ms = due_at_ms if self.next_due_ms is None else min(due_at_ms, self.next_due_ms)
 
     def _start_next(self) -> int:
         """Send the next group of equal notifications. Returns the number of requests started."""
