@@ -17,7 +17,7 @@ from homing.bench.processes import Server
 from homing.client import HomingClient, OfflinePushConfig, RestClient, text_message
 
 APP, KEY = 1_400_000_077, "k" * 64
-BRANDS = {"google": "fcm", "xiaomi": "xiaomi", "huawei": "huawei"}
+BRANDS = {"google": "fcm", "xiaomi": "xiaomi", "huawei": "huawei", "harmony": "harmony"}
 MAIN = (sys.executable, "-c", "from homing.cli.main import main; main()")
 SECONDS = 20.0
 
@@ -71,7 +71,7 @@ async def certify(server: Server, folder: Path, channel: str, hint: dict[str, An
     return int((await homing(*argv))["business_id"])
 
 
-async def test_notifications_are_taken_back_on_three_makes_of_phones(
+async def test_notifications_are_taken_back_on_phones_of_all_kinds(
     sandbox: str, make_server: Callable[..., Server], sqlite_url: str, tmp_path: Path
 ) -> None:
     server = make_server(sqlite_url)
@@ -84,7 +84,7 @@ async def test_notifications_are_taken_back_on_three_makes_of_phones(
     await backend.import_account("alice", "Alice")
     for brand, phone in phones.items():
         async with HomingClient(f"http://127.0.0.1:{server.port}", APP) as client:
-            platform, language = "android", "zh-CN" if brand == "huawei" else "en-GB"
+            platform, language = "harmony" if brand == "harmony" else "android", "zh-CN" if brand == "huawei" else "en-GB"
             await client.login(brand, backend.usersig(brand), platform=platform, instance_id=brand, language=language)
             await client.set_offline_push_config(OfflinePushConfig(numbers[brand], phone["token"]))
             await client.do_background(0)
@@ -100,7 +100,7 @@ async def test_notifications_are_taken_back_on_three_makes_of_phones(
     await server.kill()  # at whatever point it was: what takes the notifications back is as durable as what showed them
     await server.start(core=None)
     english, chinese = ["This message was recalled"], ["此消息已被撤回"]
-    await until(lambda: trays() == {"google": english, "xiaomi": english, "huawei": chinese})
+    await until(lambda: trays() == {"google": english, "xiaomi": english, "huawei": chinese, "harmony": []})
 
     await backend.aclose()
     backend = RestClient(f"http://127.0.0.1:{server.port}", APP, KEY)

@@ -20,6 +20,7 @@ from homing.channels.harmony_answers import BY_CODE, BY_REASON, FRESH_SECONDS
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Evidence, Grant, Outcome, OutcomeKind, ReceiptKind, ReceiptRequest, VendorRequest, VendorResponse
+from homing.model.push import Reason
 from homing.model.push_info import AndroidInfo, HarmonyInfo, OfflinePushInfo
 
 NOW_MS = 1_795_000_000_000
@@ -491,3 +492,75 @@ def test_what_the_vendor_would_refuse_is_found_when_it_is_saved(account, project
 )
 def test_what_would_bite_silently_is_said_when_it_is_saved(options, field, warning):
     assert problems(certificate(**({"category": "IM"} | options)), warnings=warning) == [field]
+
+
+def recall(note: Notification, *targets: Target, grant: Grant = GRANT) -> list[VendorRequest]:
+    return HARMONY.render(note, targets or (TARGET,), certificate(client_id="104987654"), grant, NOW_MS)
+
+
+@pytest.mark.parametrize("changes", [{"recalls": True}, {"withdraws": ("m-1",)}])
+def test_with_the_client_id_a_notification_is_taken_back_by_the_vendors_recall(changes: dict[str, Any]):
+    (request,) = recall(notification(**changes), TARGET, Target(78, "second"), Target(79, "second"))
+    assert (request.method, request.url) == ("POST", "https://push-api.cloud.huawei.com/v1/104987654/messages:revoke")
+    assert request.headers == render(notification())[0].headers
+    assert request.secrets == ("header.claims.signature",)
+    assert json.loads(request.body) == {"notifyId": 481516, "token": [TARGET.token, "second"]}
+    assert [target.push_id for target in request.targets] == [77, 78, 79]
+
+
+def test_a_recall_takes_a_thousand_tokens_also_of_a_test_certificate():
+    targets = [Target(number, f"t{number}") for number in range(1, 1002)]
+    requests = HARMONY.render(notification(recalls=True), targets, certificate(client_id="1", test_message=True), GRANT, NOW_MS)
+    assert [len(request.targets) for request in requests] == [1000, 1]
+
+
+def test_without_the_client_id_a_recalled_message_is_replaced_and_no_id_keeps_the_replacement_off_the_phone():
+    taking_its_place = shown(notification(recalls=True))
+    assert taking_its_place["notifyId"] == 481516
+    assert "appMessageId" not in taking_its_place  # the phone has shown it, and would show it no second time
+
+
+def test_without_the_client_id_nothing_takes_a_read_notification_away():
+    silent = notification(title="", body="", withdraws=("m-1",))
+    assert HARMONY.not_shown(silent, certificate()) is Reason.NO_DEVICE
+    assert HARMONY.not_shown(silent, certificate(client_id="1")) is None
+    assert HARMONY.not_shown(notification(recalls=True), certificate()) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "number", "kind"),
+    [
+        (200, "80000000", OutcomeKind.ACCEPTED),
+        (400, "80100001", OutcomeKind.MESSAGE_REFUSED),
+        (400, "80100003", OutcomeKind.MESSAGE_REFUSED),
+        (200, "80100020", OutcomeKind.MESSAGE_REFUSED),
+        (401, "80200003", OutcomeKind.AUTH_EXPIRED),
+        (401, "80200005", OutcomeKind.AUTH_EXPIRED),
+        (401, "80200001", OutcomeKind.MESSAGE_REFUSED),  # a fresh JWT: the messages tell whether its key is good
+        (400, "80300002", OutcomeKind.MESSAGE_REFUSED),
+        (400, "80300007", OutcomeKind.MESSAGE_REFUSED),
+        (400, "80300010", OutcomeKind.MESSAGE_REFUSED),
+        (400, "80300017", OutcomeKind.MESSAGE_REFUSED),
+        (400, "80300028", OutcomeKind.MESSAGE_REFUSED),
+        (400, "80300032", OutcomeKind.MESSAGE_REFUSED),
+        (500, "80000001", OutcomeKind.VENDOR_DOWN),
+        (404, "", OutcomeKind.MESSAGE_REFUSED),
+        (502, "", OutcomeKind.VENDOR_DOWN),
+        (503, "", OutcomeKind.THROTTLED),
+    ],
+)
+def test_what_the_answer_to_a_recall_means(status: int, number: str, kind: OutcomeKind):
+    (request,) = recall(notification(recalls=True), TARGET, Target(78, "second"))
+    response = VendorResponse(status, {}, json.dumps(code(number)).encode() if number else b"<html>")
+    outcomes = HARMONY.interpret(request, response, NOW_MS)
+    assert [outcome.kind for outcome in outcomes] == [kind] * 2
+    assert outcomes[0].vendor_message_id == ("r1" if kind is OutcomeKind.ACCEPTED else "")
+    assert HARMONY.follow_up(request, response, certificate(client_id="1")) == []
+
+
+def test_a_wrong_client_id_is_named_and_never_stops_the_messages():
+    (request,) = recall(notification(recalls=True))
+    (outcome,) = HARMONY.interpret(request, VendorResponse(400, {}, json.dumps(code("80300002")).encode()), NOW_MS)
+    assert "client_id" in outcome.detail
+    assert [problem.field for problem in HARMONY.check(certificate(client_id="../v3", category="IM"))] == ["client_id"]
+    assert HARMONY.check(certificate(client_id="104987654", category="IM")) == []

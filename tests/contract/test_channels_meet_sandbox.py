@@ -32,6 +32,8 @@ EXT = '{"entity":{"action":1,"chatType":1,"content":"hi","nickname":"Ann","sendT
 SIMULATED = {simulator.name: simulator.brands[0] for simulator in simulators(World())}
 UNKNOWN_TOKENS = {"tpns": "0" * 36}  # a longer one is refused as no token of this vendor
 THERE = [name for name in CHANNELS if name in SIMULATED]
+RECALLING = [name for name in THERE if CHANNELS[name].capabilities.recall_option]
+NO_RECALL = {name: {CHANNELS[name].capabilities.recall_option: ""} for name in RECALLING}
 OTHER_PAGES = {"fcm", "harmony", "webpush"}  # an action alone; pages without a manifest
 
 
@@ -154,13 +156,13 @@ def recalled_notification(note: Notification, language: str) -> Notification:
     """What the pipeline makes of a recalled message, with the identity of its notification."""
     message = Message(1, 1400000001, "ann", "bob", 1, 2, 1_795_000_000, 0, b"[]", None, "", 1, 1, note.expires_at_ms)
     made = recalled(message=message, info=note.wishes, nick="Ann", settings=AppSettings(), language=language, platform="android", badge=6)
-    return msgspec.structs.replace(made, notify_id=note.notify_id, collapse_id=note.collapse_id)
+    return msgspec.structs.replace(made, notify_id=note.notify_id, collapse_id=note.collapse_id, msg_id=note.msg_id)
 
 
 @pytest.mark.parametrize(("language", "words"), [("en-GB", "This message was recalled"), ("zh-CN", "此消息已被撤回")])
 @pytest.mark.parametrize("name", [name for name in THERE if CHANNELS[name].capabilities.replaces])
 def test_a_recalled_messages_notification_is_replaced_on_the_phone(name: str, language: str, words: str) -> None:
-    pair = Pair(name)
+    pair = Pair(name, **NO_RECALL.get(name, {}))
     note = notification(wishes=OfflinePushInfo(Title="Secret", Desc="see you at eight", Ext=EXT))
     pair.send(note)
     (outcome,) = pair.send(recalled_notification(note, language))
@@ -169,6 +171,26 @@ def test_a_recalled_messages_notification_is_replaced_on_the_phone(name: str, la
     assert (item.notice.title, item.notice.body) == ("Ann", words)
     tapped = open_notification(pair.phone, item.notice)
     assert "see you at eight" not in (pair.channel.parse_extras(tapped.extras) or "")
+
+
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize("read", [False, True])
+@pytest.mark.parametrize("name", RECALLING)
+def test_the_vendor_takes_a_notification_back_from_all_phones_that_show_it_or_will(name: str, read: bool, offline: bool) -> None:
+    pair = Pair(name)
+    phones = [pair.phone, *pair.more_phones(1)]
+    phones[1].offline = offline
+    tokens = [phone.token for phone in phones]
+    note, other = notification(msg_id="m1"), notification(msg_id="m2", notify_id=7, collapse_id="m-2")
+    for shown in (note, other):
+        pair.send(shown, *tokens)
+    message = Message(1, 1400000001, "ann", "bob", 1, 2, 1_795_000_000, 0, b"[]", None, "", 1, 1, note.expires_at_ms)
+    takes_back = cleared(message, [note.collapse_id], 1, note.notify_id) if read else recalled_notification(note, "en")
+    outcomes = pair.send(takes_back, *tokens)
+    assert [outcome.kind for outcome in outcomes] == [OutcomeKind.ACCEPTED] * 2, outcomes
+    phones[1].offline = False
+    pair.world.release_stored(phones[1])
+    assert [[item.notice.replace_key for item in phone.tray] for phone in phones] == [["id:7"]] * 2
 
 
 @pytest.mark.parametrize("name", [name for name in THERE if CHANNELS[name].capabilities.withdraws])

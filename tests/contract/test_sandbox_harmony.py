@@ -51,6 +51,12 @@ class Console:
         path = f"/v3/{project or self.settings['project_id']}/messages:send"
         return await self.call("POST", path, data=data, headers=head | {k.replace("_", "-"): v for k, v in headers.items()})
 
+    async def recall(self, body: Any, *, client: str = "", **headers: str) -> requests.Response:
+        head = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json", "push-type": "0"}
+        path = f"/v1/{client or self.settings['client_id']}/messages:revoke"
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.call("POST", path, data=data, headers=head | {k.replace("_", "-"): v for k, v in headers.items()})
+
     async def tray(self, phone: dict[str, Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await self.call("GET", f"/phones/{phone['phone_id']}/tray")).json()
         return found
@@ -295,3 +301,55 @@ async def test_receipts_have_the_v2_body_and_are_signed(clock: Any) -> None:
         "deliveryStatus": {"result": 0, "timestamp": clock.now_ms()},
     }
     assert by_token[muted["token"]]["deliveryStatus"]["result"] == 6
+
+
+async def test_a_recall_takes_the_notification_with_that_id_off_the_phone(console: Console) -> None:
+    phone = await console.phone()
+    for number in (5, 6):
+        await console.send(message(phone["token"], notifyId=number))
+    answer = await console.recall({"notifyId": 5, "token": [phone["token"]]})
+    assert (answer.status_code, answer.json()["code"], answer.json()["msg"]) == (200, "80000000", "Success")
+    assert answer.json()["requestId"]
+    assert len(await console.tray(phone)) == 1
+    await console.recall({"notifyId": 6, "token": [phone["token"]]})
+    assert await console.tray(phone) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers", "code", "status"),
+    [
+        ({"notifyId": "5"}, {}, "80100003", 400),
+        ({"notifyId": 2**31}, {}, "80100001", 400),
+        ({"notifyId": None}, {}, "80300032", 400),
+        ({"token": None}, {}, "80300032", 400),
+        ({"token": "t"}, {}, "80100003", 400),
+        ({"token": []}, {}, "80300010", 400),
+        ({"token": ["t"] * 1001}, {}, "80300010", 400),
+        ({"token": ["unknown"]}, {}, "80300007", 200),
+        ({"validate_only": True}, {}, "80100003", 400),
+        ({}, {"push_type": "1"}, "80100003", 400),
+        ({}, {"Content_Type": "text/plain"}, "80100001", 400),
+        ({}, {"Authorization": "Bearer a.b.c"}, "80200001", 401),
+    ],
+)
+async def test_a_wrong_recall_is_refused_and_changes_nothing(
+    console: Console, changes: dict[str, Any], headers: dict[str, str], code: str, status: int
+) -> None:
+    phone = await console.phone()
+    await console.send(message(phone["token"], notifyId=5))
+    body = {"notifyId": 5, "token": [phone["token"]]} | changes
+    answer = await console.recall({name: value for name, value in body.items() if value is not None}, **headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert len(await console.tray(phone)) == 1
+
+
+async def test_a_recall_is_for_the_phones_of_one_app(console: Console) -> None:
+    other = await console.phone(app={"package": "com.example.other"})
+    phone = await console.phone()
+    for tokens, code in (
+        ([other["token"]], "80300028"),
+        ([other["token"], phone["token"]], "80300017"),
+        (["unknown", phone["token"]], "80100020"),
+    ):
+        assert (await console.recall({"notifyId": 5, "token": tokens})).json()["code"] == code
+    assert (await console.recall({"notifyId": 5, "token": [phone["token"]]}, client="1")).json()["code"] == "80300002"

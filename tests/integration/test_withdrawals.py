@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from homing.channels.registry import CHANNELS
 from homing.model.apps import NotificationMode
+from homing.model.certificates import Certificate
 from homing.model.outcome import VendorResponse
 from homing.model.push import PushState, Reason
 from homing.model.push_info import AndroidInfo, OfflinePushInfo
@@ -25,6 +27,7 @@ DUE = Query("test.due", "SELECT push_id FROM push WHERE state = 2 OR (state = 1 
 SPEAKS = Query("test.language", "UPDATE device SET language = ?, instance_id = ? WHERE device_id = ?")
 ENDED = Query("test.ended", "UPDATE device SET session_state = 'logged_out' WHERE device_id = ?")
 IN_FRONT = Query("test.in_front", "UPDATE device SET node_id = 1, app_state = 'foreground' WHERE device_id = ?")
+ANOTHER_VENDOR = Query("test.vendor", "UPDATE certificate SET channel = 'harmony', options = ?")
 CLICKED = Query("test.clicked", "UPDATE push SET clicked_at_ms = 1")
 
 
@@ -79,6 +82,27 @@ class World:
 @pytest.fixture
 def world(pipeline: Any) -> World:
     return World(pipeline)
+
+
+@pytest.fixture
+async def recalling(world: World) -> World:
+    """The same with a vendor that takes notifications off phones itself."""
+    await use_harmony(world, client_id="104987654")
+    world.pipeline.vendor.answer = lambda _: VendorResponse(200, {}, b'{"code":"80000000","msg":"Success","requestId":"r1"}')
+    return world
+
+
+async def use_harmony(world: World, client_id: str) -> None:
+    harmony, fcm = CHANNELS["harmony"], world.pipeline.authority.certificate
+    options = harmony.options_type(client_id=client_id)
+    made = Certificate(fcm.sdkappid, fcm.business_id, "harmony", "test", harmony.credentials_type(service_account="{}"), options)
+    world.pipeline.authority.certificate = made
+    await world.change(ANOTHER_VENDOR, json.dumps({"client_id": client_id}))
+
+
+def calls(world: World) -> list[tuple[str, dict[str, Any]]]:
+    """What was asked of the vendor: send or revoke, with which body."""
+    return [(request.url.rpartition(":")[2], json.loads(request.body)) for request in world.pipeline.vendor.requests]
 
 
 def tag(message: dict[str, Any]) -> str:
@@ -260,3 +284,44 @@ async def test_the_explanation_tells_of_both_notifications(world: World) -> None
         assert (first["reason"], second["reason"]) == (Reason.OFFLINE, Reason.TAKEN_BACK)
         assert words in second["reason_text"]
         assert str(first["push_id"]) in second["device_state_text"]
+
+
+async def test_a_vendors_own_recall_takes_a_recalled_messages_notification_away(recalling: World) -> None:
+    await recalling.phone(7)
+    accepted = await recalling.say("secret")
+    await recalling.recall(accepted)
+    (_, sent), (call, body) = calls(recalling)
+    assert (call, body) == ("revoke", {"notifyId": sent["payload"]["notification"]["notifyId"], "token": ["token-7"]})
+    assert (await recalling.pushes())[-1][:3] == ("recalled", PushState.ACCEPTED, Reason.TAKEN_BACK)
+
+
+async def test_a_vendors_own_recall_takes_each_notification_away_that_was_read_elsewhere(recalling: World) -> None:
+    await recalling.phone(7)
+    for text in ("one", "two"):
+        await recalling.say(text)
+    await recalling.say("from another", sender="carol")
+    await recalling.read(device_id=99)
+    shown = [body["payload"]["notification"]["notifyId"] for _, body in calls(recalling)[:2]]
+    recalled = calls(recalling)[3:]
+    assert [call for call, _ in recalled] == ["revoke"] * 2
+    assert sorted(body["notifyId"] for _, body in recalled) == sorted(shown)
+    assert [row[:4] for row in (await recalling.pushes())[3:]] == [("read", PushState.ACCEPTED, Reason.CLEARED, 7)] * 2
+
+
+async def test_a_conversations_one_notification_stays_since_it_may_show_a_newer_message_by_then(recalling: World) -> None:
+    recalling.pipeline.settings(notification_mode=NotificationMode.PER_CONVERSATION)
+    await recalling.phone(7)
+    await recalling.say("one")
+    await recalling.read(device_id=99)
+    assert [call for call, _ in calls(recalling)] == ["send"]
+
+
+async def test_without_what_the_vendors_recall_needs_a_recalled_message_is_replaced_and_a_read_one_stays(recalling: World) -> None:
+    await use_harmony(recalling, client_id="")
+    await recalling.phone(7)
+    first, second = await recalling.say("one"), await recalling.say("two")
+    await recalling.recall(first)
+    assert calls(recalling)[-1][1]["payload"]["notification"]["body"] == "This message was recalled"
+    await recalling.read(device_id=99)
+    assert [call for call, _ in calls(recalling)] == ["send"] * 3
+    assert second.msg_key

@@ -72,6 +72,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     max_ttl_seconds: int = 28 * 86_400
     replaces: bool = True  # a notification with the same id takes the place of an earlier one
     withdraws: bool = False  # the app can be told silently to take notifications away, and its badge be set
+    recall_option: str = ""  # the certificate option with which the vendor itself takes notifications off phones
     receipts: bool = False
     login_token_seconds: int | None = None  # None: no log-in
     http_version: str = "1.1/2"

@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from homing.channels import harmony_answers, huawei_receipts, push_kit
+from homing.channels import harmony_answers, harmony_recall, huawei_receipts, push_kit
 from homing.channels.answers import ext_text
 from homing.channels.base import Capabilities, CommonCredentials, CommonOptions, FieldProblem, field
 from homing.channels.checks import common_problems, missing
@@ -30,6 +30,7 @@ from homing.channels.urls import base
 from homing.model.certificates import Certificate
 from homing.model.notification import Notification, Target
 from homing.model.outcome import Grant, Outcome, OutcomeKind, ReceiptAnswer, ReceiptRequest, VendorRequest, VendorResponse
+from homing.model.push import Reason
 from homing.rules.intents import parse_intent_uri
 
 _HOST: Final = "https://push-api.cloud.huawei.com"
@@ -41,6 +42,7 @@ _TOKENS: Final = b'"target":{"token":['
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9+/=_\- ]{1,64}")
 _SOUND: Final = re.compile(r"[A-Za-z0-9_\-]{1,90}(\.[A-Za-z0-9]{1,5})?")
 _CATEGORY: Final = re.compile(r"[A-Z_]{1,64}")
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -96,6 +98,15 @@ class HarmonyOptions(CommonOptions, frozen=True, kw_only=True):
     test_message: Annotated[
         bool, field("Test messages", "测试消息", "1000 a day and project, ten devices a request, no caps", "每项目每日 1000 条，每次 10 台")
     ] = False
+    client_id: Annotated[
+        str,
+        field(
+            "Client ID",
+            "Client ID",
+            "The app's, from AppGallery Connect: notifications are then taken off phones; replaced where empty",
+            "AppGallery Connect 中应用的 Client ID：填写后可撤回通知；留空则以新通知替换",
+        ),
+    ] = ""
     receipt_id: push_kit.ReceiptId = ""
     callback_user: push_kit.CallbackUser = ""
 
@@ -115,14 +126,16 @@ class ServiceAccount(msgspec.Struct, frozen=True):
 class _Prepared:
     """What one certificate always needs: parsed once."""
 
-    __slots__ = ("account", "action", "key", "send_url", "uri")
+    __slots__ = ("account", "action", "key", "revoke_url", "send_url", "uri")
 
     def __init__(self, certificate: Certificate) -> None:
         credentials: HarmonyCredentials = certificate.credentials
         self.account = _account(credentials.service_account) or ServiceAccount()
         self.key = _rsa_key(self.account.private_key)
         project = credentials.project_id or self.account.project_id
-        self.send_url = f"{base(certificate.options.base_url, _HOST)}/v3/{quote(project, safe='')}/messages:send"
+        host = base(certificate.options.base_url, _HOST)
+        self.send_url = f"{host}/v3/{quote(project, safe='')}/messages:send"
+        self.revoke_url = f"{host}/v1/{quote(certificate.options.client_id, safe='')}/messages:revoke"
         self.action, self.uri = _page(certificate.options)
 
 
@@ -172,6 +185,7 @@ class HarmonyChannel:
         image=True,
         payload_limit_bytes=push_kit.BODY_LIMIT_BYTES,
         max_ttl_seconds=push_kit.MAX_TTL_SECONDS,
+        recall_option="client_id",
         receipts=True,
         login_token_seconds=_GRANT_SECONDS,
         requests_per_second=6000,
@@ -208,12 +222,18 @@ class HarmonyChannel:
     def render(
         self, notification: Notification, targets: Sequence[Target], certificate: Certificate, grant: Grant | None, now_ms: int
     ) -> list[VendorRequest]:
-        """One request for up to 1000 targets (10 for test messages). A lone target's request names its push_id too."""
+        """One request for up to 1000 targets (10 for test messages). A lone target's request names its push_id too.
+
+        With the app's Client ID, what takes a notification back is the vendor's recall of it.
+        """
         options: HarmonyOptions = certificate.options
         prepared = _PREPARED.get(certificate)
         token = grant.access_token if grant else ""
         headers = (("authorization", f"Bearer {token}"), ("content-type", "application/json"), ("push-type", _ALERT))
         secrets = (token,) if token else ()
+        if options.client_id and (notification.recalls or notification.withdraws):
+            like = VendorRequest("POST", prepared.revoke_url, headers, b"", secrets=secrets, ca_file=options.ca_file)
+            return harmony_recall.requests(notification.notify_id, targets, like)
         size = _TEST_BATCH if options.test_message else push_kit.BATCH
         requests = []
         for start in range(0, len(targets), size):
@@ -227,11 +247,17 @@ class HarmonyChannel:
 
     def interpret(self, request: VendorRequest, response: VendorResponse, now_ms: int) -> list[Outcome]:
         """Section 5: the body's code under every HTTP status, and the reasons that name tokens."""
+        if request.context == harmony_recall.RECALL:
+            return harmony_recall.interpret(request, response, now_ms)
         return harmony_answers.interpret(request, response, now_ms)
 
     def follow_up(self, request: VendorRequest, response: VendorResponse, certificate: Certificate) -> list[VendorRequest]:
         """The message without its picture or its receipt, where the vendor refuses it for that alone."""
         return harmony_answers.repaired(request, response)
+
+    def not_shown(self, notification: Notification, certificate: Certificate) -> Reason | None:
+        """Nothing takes a read notification off a phone but the recall: there is none where the Client ID was removed meanwhile."""
+        return Reason.NO_DEVICE if notification.withdraws and not certificate.options.client_id else None
 
     def read_receipts(self, certificate: Certificate, request: ReceiptRequest, now_ms: int) -> ReceiptAnswer:
         """Section 6, the V2 body."""
@@ -279,7 +305,7 @@ class _Job(msgspec.Struct, frozen=True):
             "body": content.body,
             "notifyId": notification.notify_id & 0x7FFFFFFF,
         }
-        if _MESSAGE_ID.fullmatch(notification.msg_id):
+        if _MESSAGE_ID.fullmatch(notification.msg_id) and not notification.recalls:  # a replacement is about a message that was shown
             shown["appMessageId"] = notification.msg_id  # shown once in 24 hours, however often it is sent
         if content.image:
             shown["image"] = content.image
@@ -370,6 +396,9 @@ def _option_problems(options: HarmonyOptions) -> list[FieldProblem]:
     if opens_page(options) and not any(_page(options)):
         sentence = "click_value is an Android page: HarmonyOS opens a page by its URI or its action"
         found.append(FieldProblem("click_value", sentence, "Pass a uri or an action of the ability's skills in module.json5"))
+    if options.client_id and not _CLIENT_ID.fullmatch(options.client_id):
+        sentence = "client_id is not an app's Client ID: it consists of digits or letters"
+        found.append(FieldProblem("client_id", sentence, "Copy the app's Client ID from AppGallery Connect, or leave it empty"))
     if options.channel_id:
         found.append(
             FieldProblem("channel_id", "HarmonyOS has no notification channels to choose", "Leave it empty; category decides", warning=True)

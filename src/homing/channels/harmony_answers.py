@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -80,7 +80,8 @@ def interpret(request: VendorRequest, response: VendorResponse, now_ms: int) -> 
         return _partly(request.targets, words, _request_id(answer))
     if code == ALL_INVALID:
         return _all_invalid(request.targets, words)
-    return [_refused(code, words, request, response, now_ms)] * len(request.targets)
+    told = "; ".join(part for part in (words, _CURES.get(code, "")) if part)
+    return [refused(code, told, request, response, now_ms, BY_CODE)] * len(request.targets)
 
 
 def repaired(request: VendorRequest, response: VendorResponse) -> list[VendorRequest]:
@@ -129,13 +130,16 @@ def _of_reason(code: str, reason: str) -> Outcome:
     return Outcome(kind, f"{code} {reason}"[:128], cure, evidence=evidence)
 
 
-def _refused(code: str, words: str, request: VendorRequest, response: VendorResponse, now_ms: int) -> Outcome:
-    codes, cure = BY_CODE, _CURES.get(code, "")
+def refused(
+    code: str, words: str, request: VendorRequest, response: VendorResponse, now_ms: int, codes: Mapping[str, OutcomeKind]
+) -> Outcome:
+    """A whole request refused. A JWT that is fresh and refused all the same does not get better by signing another."""
     if code == AUTH_WRONG:
         fresh = _jwt_age_seconds(request, now_ms) < FRESH_SECONDS
         codes = {code: _CREDENTIALS if fresh else OutcomeKind.AUTH_EXPIRED}
         cure = "compare the service account with the project, and check this machine's clock" if fresh else ""
-    return push_kit.refusal(code, "; ".join(part for part in (words, cure) if part), response, now_ms, codes)
+        words = "; ".join(part for part in (words, cure) if part)
+    return push_kit.refusal(code, words, response, now_ms, codes)
 
 
 def _jwt_age_seconds(request: VendorRequest, now_ms: int) -> int:

@@ -70,6 +70,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("longest time to live, seconds", "最长有效期，秒", _number("max_ttl_seconds")),
     Feature("a recalled message's notification is replaced", "撤回时替换通知", _yes("replaces")),
     Feature("taken away silently when read elsewhere", "其他终端已读时静默清除", _yes("withdraws")),
+    Feature("the vendor itself takes notifications back", "厂商撤回接口", _yes("recall_option")),
     Feature("delivery receipts", "送达回执", _yes("receipts")),
     Feature("log-in token lives, seconds", "鉴权 token 有效期，秒", _number("login_token_seconds")),
     Feature("HTTP", "HTTP 版本", lambda c, _: c.capabilities.http_version),

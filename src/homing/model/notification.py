@@ -24,6 +24,7 @@ class Notification(msgspec.Struct, frozen=True, gc=False):
     notification_class: str = "private"
     chat_type: int = 1  # 1 one-to-one, 2 group
     withdraws: tuple[str, ...] = ()  # nothing is shown: the app is to take the notifications with these collapse ids away
+    recalls: bool = False  # takes the place of a recalled message's notification, whose identity it has
     wake_up: bool = False  # no content: the app is to fetch the message, by msg_id and conversation_id, and show it itself
 
     def ttl_seconds(self, now_ms: int) -> int:

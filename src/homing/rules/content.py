@@ -203,10 +203,19 @@ def _identity(message: Message, conversation_id: str, mode: NotificationMode) ->
     if mode is NotificationMode.PER_CONVERSATION:
         return _number(conversation_id), conversation_collapse_id(conversation_id)
     if message.flags & _BATCH:
-        return _number(_batch_name(message.from_account, message.msg_key)), batch_collapse_id(message.from_account, message.msg_key)
+        return batch_notify_id(message.from_account, message.msg_key), batch_collapse_id(message.from_account, message.msg_key)
+    return message_notify_id(message.message_id), message_collapse_id(message.message_id)
+
+
+def message_notify_id(message_id: int) -> int:
+    """The notify id of a message that has a notification of its own."""
     # Message ids differ mostly in bits above the 31st; multiplying spreads them (Fibonacci hashing).
-    mixed = ((message.message_id * 0x9E37_79B9_7F4A_7C15) & _MASK64) >> 33
-    return mixed or 1, message_collapse_id(message.message_id)
+    return ((message_id * 0x9E37_79B9_7F4A_7C15) & _MASK64) >> 33 or 1
+
+
+def batch_notify_id(from_account: str, msg_key: str) -> int:
+    """The notify id that all receivers of a batch share."""
+    return _number(_batch_name(from_account, msg_key))
 
 
 def message_collapse_id(message_id: int) -> str:

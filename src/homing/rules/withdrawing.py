@@ -11,7 +11,15 @@ from homing.model.messages import Message, MessageFlags
 from homing.model.notification import Notification
 from homing.model.push_info import NO_WISHES, OfflinePushInfo
 
-from .content import batch_collapse_id, compose, conversation_collapse_id, message_collapse_id, without_content
+from .content import (
+    batch_collapse_id,
+    batch_notify_id,
+    compose,
+    conversation_collapse_id,
+    message_collapse_id,
+    message_notify_id,
+    without_content,
+)
 from .elements import recalled_message
 
 #: The name by which Apple devices stay silent (client-sdk sheet, section 2).
@@ -34,7 +42,7 @@ def recalled(
     language = language or settings.language
     wishes = without_content(info)
     apple = msgspec.structs.replace(wishes.ApnsInfo, Sound=_NO_SOUND, InterruptionLevel="passive", ContentAvailable=0)
-    return compose(
+    made = compose(
         message=message,
         elements=(),
         info=msgspec.structs.replace(wishes, PushFlag=0, Desc=recalled_message(language), Ext="", ApnsInfo=apple),
@@ -45,17 +53,21 @@ def recalled(
         badge=badge,
         default_title=default_title,
     )
+    return msgspec.structs.replace(made, recalls=True)
 
 
-def cleared(message: Message, collapse_ids: Sequence[str], badge: int | None) -> Notification:
-    """The silent push by which an app takes notifications away that were read elsewhere."""
+def cleared(message: Message, collapse_ids: Sequence[str], badge: int | None, notify_id: int = 0) -> Notification:
+    """The silent push by which an app takes notifications away that were read elsewhere.
+
+    ``notify_id``: that of the one notification, where the vendor itself takes it away.
+    """
     return Notification(
         title="",
         body="",
         ext="",
         conversation_id=message.conversation_id,
         msg_id=message.notification_key,
-        notify_id=0,
+        notify_id=notify_id,
         collapse_id="",
         wishes=NO_WISHES,
         expires_at_ms=message.expires_at_ms,
@@ -69,3 +81,8 @@ def collapse_id_of(message_id: int, flags: int, from_account: str, msg_key: str,
     if replaces:
         return conversation_collapse_id(replaces)
     return batch_collapse_id(from_account, msg_key) if flags & _BATCH else message_collapse_id(message_id)
+
+
+def notify_id_of(message_id: int, flags: int, from_account: str, msg_key: str) -> int:
+    """The notify id of a message's notification that no other message shares."""
+    return batch_notify_id(from_account, msg_key) if flags & _BATCH else message_notify_id(message_id)

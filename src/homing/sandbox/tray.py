@@ -59,6 +59,12 @@ def _take_away(phone: Phone, notice: Notice) -> None:
         phone.tray = [t for t in phone.tray if not (t.notice.vendor == notice.vendor and t.notice.replace_key in names)]
 
 
+def recall(phone: Phone, vendor: str, replace_key: str) -> None:
+    """The vendor takes a notification back: off the phone, and out of what it keeps for it."""
+    phone.tray = [t for t in phone.tray if not (t.notice.vendor == vendor and t.notice.replace_key == replace_key)]
+    phone.stored = [n for n in phone.stored if not (n.vendor == vendor and n.replace_key == replace_key)]
+
+
 def _hand_over(phone: Phone, notice: Notice, reason: str) -> tuple[PhoneEvent, str]:
     phone.app_messages.append(
         {

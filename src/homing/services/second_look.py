@@ -19,7 +19,7 @@ from homing.store.push_queue import ClaimedRow
 
 from .fan_out import DAY_MS
 from .jobs import Job, message_of, notification_of, snapshot_of_claim, traits_of, wishes_of
-from .withdrawals import REPLACING, SILENT, notes_of
+from .withdrawals import RECALLING, REPLACING, SILENT, notes_of
 
 Refusal = tuple[PushState, Reason]
 
@@ -68,7 +68,7 @@ def _withdrawal(row: ClaimedRow, app: App | None, now_ms: int) -> Job | Refusal 
         return None
     if decision.action is not Action.PUSH:
         return PushState.SUPPRESSED, decision.reason
-    if row.channel not in (SILENT if row.kind == PushKind.READ else REPLACING):
+    if row.channel not in (SILENT | RECALLING.keys() if row.kind == PushKind.READ else REPLACING):
         return PushState.SUPPRESSED, Reason.NO_DEVICE  # the phone that shows it has another vendor's token now
     return _job(row, _withdrawing(row, app))
 
@@ -76,7 +76,8 @@ def _withdrawal(row: ClaimedRow, app: App | None, now_ms: int) -> Job | Refusal 
 def _withdrawing(row: ClaimedRow, app: App) -> Notification:
     message = message_of(row)
     if row.kind == PushKind.READ:
-        return cleared(message, notes_of(row.inputs).withdraws, row.badge)
+        notes = notes_of(row.inputs)
+        return cleared(message, notes.withdraws, row.badge, notes.notify_id)
     return recalled(
         message=message,
         info=wishes_of(message)[1],

@@ -15,8 +15,9 @@ from homing.channels.registry import CHANNELS
 from homing.model.apps import App
 from homing.model.clock import Ids
 from homing.model.push import PushKind, PushState, Reason
-from homing.rules.withdrawing import collapse_id_of
+from homing.rules.withdrawing import collapse_id_of, notify_id_of
 from homing.store import withdrawals as store
+from homing.store.certificates import get_certificate
 from homing.store.engine import Tx
 from homing.store.withdrawals import ShownRow
 
@@ -29,6 +30,8 @@ MAX_IDS = 30  # notifications that one silent push takes off a phone
 #: The channels whose phones replace a notification by one with the same id, and those through which an app can be told silently.
 REPLACING = frozenset(name for name, channel in CHANNELS.items() if channel.capabilities.replaces)
 SILENT = frozenset(name for name, channel in CHANNELS.items() if channel.capabilities.withdraws)
+#: The vendors that take notifications off phones themselves, each with the certificate option that this needs.
+RECALLING = {name: channel.capabilities.recall_option for name, channel in CHANNELS.items() if channel.capabilities.recall_option}
 
 
 class Notes(msgspec.Struct, frozen=True):
@@ -36,6 +39,7 @@ class Notes(msgspec.Struct, frozen=True):
 
     takes_back: list[int]  # pushes
     withdraws: list[str] = []  # the collapse ids by which the app finds them
+    notify_id: int = 0  # the one by which the vendor finds it
 
 
 async def take_back(tx: Tx, app: App, ids: Ids, notifications: Sequence[ShownRow], now_ms: int, badges: dict[str, int]) -> list[Lane]:
@@ -57,7 +61,8 @@ async def take_away(
 ) -> list[Lane]:
     """Take the notifications of a conversation that ``user_id`` read elsewhere off its other phones, and set their badges.
 
-    ``read``: the read mark before and now, unix seconds. One silent push a device. Returns the lanes with work.
+    ``read``: the read mark before and now, unix seconds. One silent push a device; where the vendor itself takes them off, one recall
+    for each notification. Returns the lanes with work.
     """
     if not app.settings.clear_read:
         return []
@@ -71,14 +76,18 @@ async def take_away(
         read=read,
         but_device=device_id or 0,
     )
-    by_device: dict[int, list[ShownRow]] = {}
+    recalling = await _recalling(tx, app.sdkappid, found)
+    by_device: dict[tuple[int, int], list[ShownRow]] = {}
     for row in found:
-        if row.channel in SILENT and len(by_device.setdefault(row.device_id, [])) < MAX_IDS:
-            by_device[row.device_id].append(row)
+        # A conversation's one notification may show a newer message by the time that the vendor takes it away.
+        recalls = row.business_id in recalling and not row.replaces
+        notify_id = _notify_id(row) if recalls else 0
+        if (recalls or row.channel in SILENT) and len(by_device.setdefault((row.device_id, notify_id), [])) < MAX_IDS:
+            by_device[row.device_id, notify_id].append(row)
     rows, newest = [], []
-    for shown in by_device.values():
+    for (_, notify_id), shown in by_device.items():
         names = list(dict.fromkeys(_collapse_id(row) for row in shown))
-        notes = _encoded(Notes([row.push_id for row in shown], names))
+        notes = _encoded(Notes([row.push_id for row in shown], names, notify_id))
         rows.append(_row(ids.next(), shown[0], Reason.CLEARED, PushKind.READ, notes, badge, _due(shown, now_ms)))
         newest.append(shown[0])
     return await _insert(tx, app.sdkappid, rows, newest, now_ms)
@@ -101,8 +110,25 @@ def _encoded(notes: Notes) -> str:
 
 
 def _collapse_id(row: ShownRow) -> str:
-    key = f"{row.seq}_{row.random}_{row.timestamp}"
-    return collapse_id_of(row.message_id, row.flags, row.from_account, key, row.replaces)
+    return collapse_id_of(row.message_id, row.flags, row.from_account, _msg_key(row), row.replaces)
+
+
+def _notify_id(row: ShownRow) -> int:
+    return notify_id_of(row.message_id, row.flags, row.from_account, _msg_key(row))
+
+
+def _msg_key(row: ShownRow) -> str:
+    return f"{row.seq}_{row.random}_{row.timestamp}"
+
+
+async def _recalling(tx: Tx, sdkappid: int, shown: Iterable[ShownRow]) -> set[int]:
+    """The certificates among these through which the vendor itself takes notifications off."""
+    found = set()
+    for business_id, channel in {row.business_id: row.channel for row in shown if row.channel in RECALLING}.items():
+        certificate = await get_certificate(tx, sdkappid, business_id)
+        if certificate is not None and msgspec.json.decode(certificate.options).get(RECALLING[channel]):
+            found.add(business_id)
+    return found
 
 
 def _row(push_id: int, row: ShownRow, reason: Reason, kind: PushKind, notes: str, badge: int | None, due_at_ms: int) -> tuple[Any, ...]:

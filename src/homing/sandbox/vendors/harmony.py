@@ -19,10 +19,11 @@ from ..daily import DailyCounter
 from ..front import json_response
 from ..phones import Phone
 from ..receipts import Batch, ReceiptPost
+from ..tray import recall
 from ..world import World
 from .harmony_keys import AUTH_WRONG, JWT_EXPIRED, ServiceAccount, account_of
-from .harmony_schema import read_body
-from .push_kit import PARAMETER, Refused
+from .harmony_schema import read_body, read_recall
+from .push_kit import PARAMETER, STRUCTURE, Refused
 
 QPS_FLOOR = 6000  # devices a second; the quota of an app with few users (section 7)
 MARKETING_CAP = 2  # per device, app and day; 5 for news apps
@@ -38,6 +39,7 @@ RECEIPT_SECONDS = 0.2  # the vendor names no interval
 
 SUCCESS, PARTIAL, NO_RIGHT, ALL_INVALID, TOO_MANY_TESTS = "80000000", "80100000", "80300002", "80300007", "80300029"
 IMAGE_UNCHECKED, RECEIPTS_BROKEN = "80100022", "80300013"
+PARTLY_RECALLED, MANY_APPS, ANOTHER_APP = "80100020", "80300017", "80300028"
 _HTTP_STATUS: Final = {SUCCESS: 200, PARTIAL: 200, ALL_INVALID: 200, AUTH_WRONG: 401, JWT_EXPIRED: 401, "81000001": 500}
 
 
@@ -46,6 +48,7 @@ class HarmonyApp:
     """One app in the console, with its project and service account."""
 
     package: str
+    client_id: str
     account: ServiceAccount
     rights: frozenset[str]
     marketing_cap: int
@@ -75,6 +78,7 @@ class HarmonySimulator:
         self._world = world
         self._apps: dict[str, HarmonyApp] = {}
         self._by_project: dict[str, HarmonyApp] = {}
+        self._by_client: dict[str, HarmonyApp] = {}
         self._accounts: dict[str, ServiceAccount] = {}
         self._tokens: dict[str, IssuedToken] = {}
         self._days = DailyCounter(world.clock)
@@ -84,7 +88,7 @@ class HarmonySimulator:
 
     def matches(self, request: SimRequest) -> bool:
         parts = request.path.split("/")
-        return len(parts) == 4 and parts[1] == "v3" and parts[3] == "messages:send"
+        return len(parts) == 4 and (parts[1], parts[3]) in (("v3", "messages:send"), ("v1", "messages:revoke"))
 
     def issue_token(self, phone: Phone) -> str:
         app = self._app(phone)
@@ -98,6 +102,7 @@ class HarmonySimulator:
             "project_id": app.account.project_id,
             "category": "IM",
             "package_name": app.package,
+            "client_id": app.client_id,
             "callback_user": app.receipts_user,
             "callback_key": app.receipts_key,
             "base_url": self._world.base_url,
@@ -125,24 +130,24 @@ class HarmonySimulator:
             value = {"code": PARAMETER, "msg": "use POST", "requestId": self._request_id()}
             return json_response(405, value, accepted=False, reason="405")
         try:
-            return self._send(request)
+            return self._recall(request) if request.path.endswith(":revoke") else self._send(request)
         except Refused as refused:
             return self._answer(refused.code, refused.words)
 
     # --- send
 
-    def _authenticate(self, request: SimRequest) -> HarmonyApp:
-        """The app of the path's project, when the JWT is of its account. Raises Refused."""
+    def _authenticate(self, request: SimRequest, apps: dict[str, HarmonyApp]) -> HarmonyApp:
+        """The app of the path's project or client id, when the JWT is of its account. Raises Refused."""
         account = account_of(request.headers.get("authorization", ""), self._accounts, self._world.clock.now_ms() // 1000)
-        app = self._by_project.get(request.path.split("/")[2])
+        app = apps.get(request.path.split("/")[2])
         if app is None:
-            raise Refused(NO_RIGHT, "the app of this project has no permission to push")
+            raise Refused(NO_RIGHT, "the app of this path has no permission to push")
         if app.account is not account:
             raise Refused(AUTH_WRONG, "the JWT belongs to another project")
         return app
 
     def _send(self, request: SimRequest) -> SimResponse:
-        app = self._authenticate(request)
+        app = self._authenticate(request, self._by_project)
         if not request.headers.get("content-type", "application/json").lower().startswith("application/json"):
             raise Refused(PARAMETER, "the content type must be application/json")  # some libraries leave it out
         if request.headers.get("push-type") != "0":
@@ -203,6 +208,29 @@ class HarmonySimulator:
         notice.on_event = partial(_on_event, reply)
         self._world.notify(phone, notice)
 
+    # --- recall (the vendor's reference page "messages:revoke")
+
+    def _recall(self, request: SimRequest) -> SimResponse:
+        app = self._authenticate(request, self._by_client)
+        if not request.headers.get("content-type", "").lower().startswith("application/json"):
+            raise Refused(PARAMETER, "the content type must be application/json")
+        if request.headers.get("push-type") != "0":  # and 2, voice broadcasts, which the sandbox does not have
+            raise Refused(STRUCTURE, "Illegal payload, The header does not contain valid push-type")
+        body = read_recall(request.body)
+        known = [issued for token in body["token"] if (issued := self._tokens.get(token)) and issued.phone.token == token]
+        apps = {issued.app.package for issued in known}
+        if len(apps) > 1:
+            raise Refused(MANY_APPS, "Token app count should not exceed 1.")
+        if apps and apps != {app.package}:
+            raise Refused(ANOTHER_APP, "Token app mismatch with specify app.")
+        if not known:
+            return self._answer(ALL_INVALID, "All the tokens are invalid.")
+        for issued in known:
+            recall(issued.phone, self.name, f"id:{body['notifyId']}")
+        if len(known) < len(body["token"]):
+            return self._answer(PARTLY_RECALLED, "Check Parameter Partial Success.")
+        return self._answer(SUCCESS, "Success")
+
     # --- receipts
 
     def _receipt(self, app: HarmonyApp, tag: str, request_id: str, phone: Phone, result: int) -> None:
@@ -237,6 +265,7 @@ class HarmonySimulator:
         if app is None:
             app = self._apps[phone.package] = self._new_app(phone)
             self._by_project[app.account.project_id] = app
+            self._by_client[app.client_id] = app
             self._accounts[app.account.key_id] = app.account
         return app
 
@@ -247,6 +276,7 @@ class HarmonySimulator:
         receipts_to = self._world.receipts_to
         return HarmonyApp(
             package=phone.package,
+            client_id=str(100_000_000 + self._world.next_id()),
             account=ServiceAccount(str(388_421_500_000_000_000 + self._world.next_id())),
             rights=frozenset(r for r in rights if isinstance(r, str)) if isinstance(rights, list) else frozenset(APPROVED),
             marketing_cap=cap if isinstance(cap, int) else MARKETING_CAP,

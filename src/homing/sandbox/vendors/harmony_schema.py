@@ -20,6 +20,7 @@ from .push_kit import (
 )
 
 TEST_TOKEN_COUNT: Final = "80300030"
+RECALL_REFUSED: Final = "80300032"
 MAX_TEST_TOKENS = 10
 CATEGORIES: Final = (
     "IM",
@@ -105,6 +106,9 @@ _TOP: Final = mapping(
 )
 
 
+_RECALL: Final = mapping({"notifyId": integer(0, 2**31 - 1), "token": _tokens}, ("notifyId", "token"))
+
+
 def read_body(raw: bytes) -> dict[str, Any]:
     """The checked request of push-type 0. Raises Refused with the code that the sheet's table gives."""
     body = decoded(raw)
@@ -112,6 +116,18 @@ def read_body(raw: bytes) -> dict[str, Any]:
     check(_TOP, body)
     _check_notification(body["payload"]["notification"])
     check_size(raw, body["target"]["token"])
+    return body
+
+
+def read_recall(raw: bytes) -> dict[str, Any]:
+    """The checked request of a recall. Raises Refused."""
+    body = decoded(raw)
+    if "notifyId" not in body or "token" not in body:
+        raise Refused(RECALL_REFUSED, "No permission to revoke messages.")
+    check(_RECALL, body)
+    if not 1 <= len(body["token"]) <= MAX_TOKENS:
+        raise Refused(TOKEN_COUNT, f"token count should within 1 and {MAX_TOKENS}.")
+    check_size(raw, body["token"])
     return body
 
 
