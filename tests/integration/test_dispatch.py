@@ -11,6 +11,7 @@ import pytest
 from homing.model.apps import NotificationMode
 from homing.model.outcome import FailureKind, Grant, TransportFailure, VendorRequest, VendorResponse
 from homing.model.push import PushState, Reason
+from homing.services.recorder import Entry
 from homing.store.engine import Query, Tx
 from homing.store.nodes import take_node
 from homing.store.push_queue import owner_of, release_lost
@@ -268,6 +269,21 @@ async def test_another_node_takes_over_when_the_lease_runs_out(pipeline: Any, ce
         assert states == {PushState.ACCEPTED}
     finally:
         await other.dispatch.stop(1.0)
+
+
+async def test_a_push_on_its_way_back_to_the_table_is_not_claimed_before_it_is_there(pipeline: Any) -> None:
+    """Else its return would be written after the new claim and undo it: sent, and still waiting."""
+    await pipeline.device(7, "bob")
+    await pipeline.send("first")
+    await pipeline.vendor.received(1)
+    pipeline.vendor.hold = True
+    await pipeline.send("second")
+    await pipeline.vendor.received(2)
+    [push_id] = [push[0] for push in await pipeline.pushes() if push[1] == PushState.CLAIMED]
+    pipeline.recorder.add(Entry(release=(push_id, pipeline.clock.now_ms() + 1000)))
+    assert push_id in pipeline.recorder.unwritten
+    await pipeline.recorder.drain()
+    assert push_id not in pipeline.recorder.unwritten
 
 
 async def test_a_node_never_takes_its_own_pushes_for_those_of_a_dead_one(pipeline: Any) -> None:

@@ -51,7 +51,8 @@ class Recorder:
         self._clock = clock
         self._hooks = hooks
         self._batcher: Batcher[Entry, None] = Batcher(self._write, max_batch=512, linger_seconds=LINGER_SECONDS)
-        #: Pushes whose result is not on disk yet: whoever claims anew must not send them again.
+        #: Pushes whose result or return is not on disk yet. Whoever claims anew must not send them: again, or with a return
+        #: behind them that would undo the claim, and the result with it.
         self.unwritten: set[int] = set()
         #: Results wait because the store is away; called when that begins.
         self.stuck = False
@@ -65,6 +66,8 @@ class Recorder:
         """Hand over one entry; it is written soon."""
         if entry.record:
             self.unwritten.add(entry.record[0])
+        elif entry.release:
+            self.unwritten.add(entry.release[0])
         self._batcher.add(entry)
 
     async def drain(self) -> None:
@@ -110,6 +113,7 @@ class Recorder:
 
         await self._until_written(work)
         self.unwritten.difference_update(row[0] for row in results.records)
+        self.unwritten.difference_update(row[0] for row in results.releases)
         return [None] * len(entries)
 
     async def _until_written(self, work: Callable[[Tx], Any]) -> None:

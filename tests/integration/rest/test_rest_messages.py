@@ -140,7 +140,10 @@ async def test_null_fields_count_as_left_out_but_not_inside_the_content(rest: An
         ({"SendMsgControl": ["NoUnread", "NoLastMsg", "Other"]}, MessageFlags.NO_UNREAD | MessageFlags.NO_LAST_MSG),
         ({"SendMsgControl": ["WithMuteNotifications"]}, MessageFlags.HONOUR_MUTE),
         ({"IsNeedReadReceipt": 1, "SupportMessageExtension": 1}, MessageFlags.NEED_RECEIPT),
-        ({"MsgSeq": 1, "ForbidCallbackControl": ["ForbidBeforeSendMsgCallback"]}, MessageFlags.CALLER_SEQ),
+        (
+            {"MsgSeq": 1, "ForbidCallbackControl": ["ForbidBeforeSendMsgCallback"]},
+            MessageFlags.CALLER_SEQ | MessageFlags.NO_HOOK_BEFORE,
+        ),
     ],
 )
 async def test_the_wishes_of_a_message_are_stored(rest: Any, changes: dict[str, Any], flags: MessageFlags) -> None:
