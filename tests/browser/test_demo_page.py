@@ -178,7 +178,9 @@ def test_airplane_mode_separates_accepted_from_delivered(page: Any) -> None:
 def test_another_brand_brings_the_message_through_another_vendor(page: Any) -> None:
     seat(page, "right").get_by_label("Phone", exact=True).select_option("huawei")
     expect(seat(page, "right").locator(".phone")).to_have_class(re.compile("huawei"))
+    expect(seat(page, "right")).to_contain_text("app in the foreground")
     press(page, "right", "Lock")
+    expect(seat(page, "right")).to_contain_text("not connected")
     write(page, "left", "To your Huawei")
     expect(seat(page, "right").locator(".note")).to_contain_text("To your Huawei")
     expect(newest_explanation(page)).to_contain_text("Push Kit")
@@ -190,7 +192,9 @@ def test_every_make_of_phone_is_offered_and_shows_the_message(page: Any) -> None
     for brand in BRANDS.values():
         choice.select_option(brand.name)
         expect(seat(page, "right").locator(".phone")).to_have_class(re.compile(rf"\b{brand.name}\b"))
+        expect(seat(page, "right")).to_contain_text("app in the foreground")  # it has logged in: only then the lock is this phone's
         press(page, "right", "Lock")
+        expect(seat(page, "right")).to_contain_text("not connected")
         write(page, "left", f"To your {brand.label_en}")
         expect(seat(page, "right").locator(".note")).to_contain_text(f"To your {brand.label_en}")
         expect(newest_explanation(page)).to_contain_text(brand.service)
