@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.rules.quota import DAY_MS, CircuitBreaker, TokenBucket, day_end_ms, day_of
+from homing.rules.quota import DAY_MS, TRIAL_LOOK_SECONDS, CircuitBreaker, TokenBucket, day_end_ms, day_of
 
 BEIJING = 480
 
@@ -142,6 +142,17 @@ def test_failures_of_requests_that_were_under_way_do_not_prolong_the_wait():
     breaker = opened()
     breaker.failure(5)
     assert breaker.retry_at == 10
+
+
+def test_who_waits_for_a_trial_asks_again_soon_and_who_waits_for_the_open_time_does_not():
+    breaker = opened()
+    assert breaker.wait_seconds(1) == 9
+    assert breaker.wait_seconds(9.99) == 0.05
+    assert breaker.wait_seconds(10) == 0  # the trial
+    assert breaker.wait_seconds(11) == TRIAL_LOOK_SECONDS
+    assert breaker.wait_seconds(19.5) == 0.5
+    breaker.success()
+    assert breaker.wait_seconds(19.5) == 0
 
 
 def test_a_trial_that_never_reports_does_not_close_the_door_for_ever():

@@ -6,6 +6,8 @@ import datetime as dt
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
+#: How soon who waits for a trial's answer asks again: sent away for longer, it would sleep through the vendor's recovery.
+TRIAL_LOOK_SECONDS = 5.0
 
 
 def day_of(now_ms: int, utc_offset_minutes: int) -> str:
@@ -85,6 +87,13 @@ class CircuitBreaker:
         # A trial that never reports (its task was cancelled) must not close the door for ever: retry_at counts from it.
         self._trial_at = now
         return True
+
+    def wait_seconds(self, now: float) -> float:
+        """0: ``allow`` admits a request now. Else how long to wait before asking again."""
+        if self.allow(now):
+            return 0.0
+        wait = max(0.05, self.retry_at - now)
+        return wait if self._trial_at is None else min(TRIAL_LOOK_SECONDS, wait)
 
     def success(self) -> None:
         """The vendor answered: closed again, as new."""

@@ -20,7 +20,7 @@ from homing.model.clock import Clock
 from homing.model.notification import Target
 from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
 from homing.model.push import PushState, Reason
-from homing.rules.quota import CircuitBreaker
+from homing.rules.quota import TRIAL_LOOK_SECONDS, CircuitBreaker
 from homing.store.audience import DEVICE, TOKEN
 
 from .budgets import UNLIMITED, Budgets
@@ -36,8 +36,8 @@ log = structlog.get_logger()
 CAPACITY = 8
 #: Requests with many targets under way at once, and with one each.
 BATCHES_IN_FLIGHT = 4
-#: A pause longer than this gives the bundles back.
-PATIENCE_SECONDS = 5.0
+#: A pause longer than this gives the bundles back; not the wait for a trial's answer.
+PATIENCE_SECONDS = TRIAL_LOOK_SECONDS
 #: How often, and at which distance, a bundle looks whether chat pushes still wait: they keep it back for a second at most.
 COURTESY_LOOKS = 50
 LOOK_SECONDS = 0.02
@@ -200,8 +200,7 @@ class BulkLane:
                     await self._authority.pause(*self.key, f"{result.code}: {result.detail}")
                 return result.retry_after_seconds or 10.0
             self._grant = result
-        now = self._clock.monotonic()
-        return 0.0 if self._breaker.allow(now) else max(0.05, self._breaker.retry_at - now)
+        return self._breaker.wait_seconds(self._clock.monotonic())
 
     async def _courtesy(self) -> None:
         """Chat pushes of the same certificate go first."""

@@ -57,7 +57,7 @@ class HostGroups:
                 return FULL_SECONDS
             group.parked.append(job)
             return -1.0
-        return 0.0 if group.breaker.allow(now) else max(0.05, group.breaker.retry_at - now)
+        return group.breaker.wait_seconds(now)
 
     def started(self, job: Job) -> None:
         """A request is on its way."""

@@ -18,7 +18,7 @@ from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
 from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest
-from homing.rules.quota import CircuitBreaker
+from homing.rules.quota import TRIAL_LOOK_SECONDS, CircuitBreaker
 
 from .budgets import UNLIMITED, Budget, Budgets
 from .host_groups import HostGroups
@@ -34,8 +34,8 @@ log = structlog.get_logger()
 CAPACITY = 2_000
 #: How many requests one turn of the loop may start, so that a full lane never holds up the others.
 STRIDE = 64
-#: A pause shorter than this keeps the batch in memory; a longer one gives it back.
-PATIENCE_SECONDS = 5.0
+#: A pause no longer than this keeps the batch in memory, the wait for a trial's answer among them; a longer one gives it back.
+PATIENCE_SECONDS = TRIAL_LOOK_SECONDS
 #: How long a push waits when we could not handle it ourselves.
 FAULT_MS = 60_000
 #: How long a lane sleeps at most while it owes its budget; a bucket holds a tenth of a second.
@@ -238,12 +238,10 @@ class Lane:
                 return wait
             self._permits += 1
         # Asked last: a half-open breaker admits one trial, which must not be spent on waiting.
-        if self._breaker.allow(now):
-            return 0.0
-        self._held_by_breaker = True
-        # What waits for a trial's answer is kept: given back, it would sleep through the vendor's recovery.
-        longest = PATIENCE_SECONDS if self._breaker.state == "half_open" else self._breaker.max_open_seconds
-        return min(longest, max(0.05, self._breaker.retry_at - now))
+        wait = self._breaker.wait_seconds(now)
+        if wait:
+            self._held_by_breaker = True
+        return wait
 
     def _hold(self, seconds: float) -> None:
         if seconds > PATIENCE_SECONDS:
