@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from homing.model.clock import Clock
-from homing.model.outcome import TransportFailure, VendorRequest
+from homing.model.outcome import VendorRequest
 from homing.model.push import PushState, Reason
 from homing.model.push_jobs import JobState
 from homing.store import push_bundles as store
@@ -20,13 +20,13 @@ from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.push_jobs import get_job_states
 
 from .budgets import Budgets
-from .bulk_lane import Answer, BulkLane
+from .bulk_lane import BulkLane
 from .bulk_results import BulkResults, Settled
 from .fan_out import LEASE_MS
 from .job_contents import JobContents
 from .job_pages import Bundle
-from .jobs import Answered, Authority, Logins, Sender
-from .recorder import MAX_ANSWER_CHARS, Recorder
+from .jobs import Answer, Authority, Logins, Sender
+from .recorder import Recorder
 
 if TYPE_CHECKING:
     from homing.channels.base import Channel
@@ -164,13 +164,8 @@ class BulkDispatch:
         self._backs.add(task)
         task.add_done_callback(self._backs.discard)
 
-    def request_text(self, request: VendorRequest, answer: Answer, times: tuple[int, int]) -> tuple[str, str]:
-        if isinstance(answer, TransportFailure):
-            said, status, body = f"no answer: {answer.kind.value} {answer.detail}", 0, b""
-        else:
-            status, body = answer.status, answer.body
-            said = f"{status} {body[:MAX_ANSWER_CHARS].decode('utf-8', 'replace')}"
-        return self._recorder.request_text(Answered(request, status, body, *times)), said
+    def texts(self, request: VendorRequest, answer: Answer) -> tuple[str, str]:
+        return self._recorder.texts(request, answer)
 
     async def _release(self, ids: Sequence[int], due_at_ms: int) -> None:
         # When the store is away the lease runs out, which is the same.

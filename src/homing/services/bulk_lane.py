@@ -18,15 +18,16 @@ from homing.channels.base import follow_ups
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
 from homing.model.notification import Target
-from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest
 from homing.model.push import PushState, Reason
 from homing.rules.quota import TRIAL_LOOK_SECONDS, CircuitBreaker
 from homing.store.audience import DEVICE, TOKEN
 
 from .budgets import UNLIMITED, Budgets
 from .bulk_results import BulkResults, Settled
+from .exchanges import attempt_row, pool_of, rate_of, unanswered
 from .job_pages import Bundle
-from .jobs import Answered, Authority, Logins, Sender
+from .jobs import Answer, Authority, Logins, Sender
 
 if TYPE_CHECKING:
     from homing.channels.base import Channel
@@ -44,9 +45,6 @@ LOOK_SECONDS = 0.02
 #: What was decided longer ago is looked at again before it is sent: sessions end, and tokens move.
 FRESH_SECONDS = 2.0
 NOT_UNDERSTOOD_MS = 60_000
-
-Answer = VendorResponse | TransportFailure
-Text = Callable[[Answered], str]
 
 
 class Owner(Protocol):
@@ -68,7 +66,7 @@ class Owner(Protocol):
         """These bundles are to be claimed again when they are due."""
         ...
 
-    def request_text(self, request: VendorRequest, answer: Answer, times: tuple[int, int]) -> tuple[str, str]:
+    def texts(self, request: VendorRequest, answer: Answer) -> tuple[str, str]:
         """A request and its answer as they are kept, secrets masked."""
         ...
 
@@ -286,8 +284,7 @@ class BulkLane:
             if not answered.done():
                 answered.set_result(answer)
 
-        pool = f"{certificate.sdkappid}/{certificate.business_id}/{certificate.version}/bulk"
-        self._sender.submit(request, pool, done)
+        self._sender.submit(request, f"{pool_of(certificate)}/bulk", done)
         answer = await answered
         return answer, (started_ms, int((self._clock.monotonic() - started) * 1000))
 
@@ -300,8 +297,7 @@ class BulkLane:
 
     async def _permit(self, cost: int, certificate: Certificate, channel: Channel) -> None:
         """Wait for the rate. A request with many phones is paid for afterwards, so that it is slow and never stuck."""
-        rate = certificate.options.requests_per_second or channel.capabilities.requests_per_second or 0.0
-        budget = self._budgets.of(certificate.sdkappid, certificate.business_id, rate)
+        budget = self._budgets.of(certificate.sdkappid, certificate.business_id, rate_of(certificate, channel))
         if budget is UNLIMITED:
             return
         while self._permits < 1:
@@ -343,8 +339,7 @@ class _Exchange:
     async def _ask(self, request: VendorRequest) -> None:
         answer, times = await self._lane.submit(request, self._certificate, self._channel)
         if isinstance(answer, TransportFailure):
-            down = Outcome(OutcomeKind.VENDOR_DOWN, f"transport_{answer.kind.value}", answer.detail)
-            outcomes: Sequence[Outcome] = [down] * len(request.targets)
+            outcomes: Sequence[Outcome] = [unanswered(answer)] * len(request.targets)
         else:
             outcomes = self._channel.interpret(request, answer, self._lane._clock.now_ms())
             following = follow_ups(self._channel, request, answer, self._certificate)
@@ -367,6 +362,6 @@ class _Exchange:
                 return
             self._accepted_told = True
         push_id = request.targets[0].push_id if alone and outcome.kind is not OutcomeKind.ACCEPTED else self._bundle.bundle_id
-        text, said = self._lane._owner.request_text(request, answer, times)
+        texts = self._lane._owner.texts(request, answer)
         number = self._bundle.attempts + 1 + sum(attempt[0] == push_id for attempt in self.attempts)
-        self.attempts.append((push_id, number, *times, outcome.kind.value, outcome.code, outcome.detail[:500], text, said))
+        self.attempts.append(attempt_row(push_id, number, outcome, *texts, *times))

@@ -28,10 +28,11 @@ from homing.store.push_jobs import count_results, finish_job
 from homing.store.push_queue import Results, record
 from homing.store.pushes import insert_pushes
 
+from .exchanges import MAX_DETAIL_CHARS
 from .job_pages import BULK_CLASS, Bundle
 from .push_hooks import PushHooks
 from .vendor_days import utc_offset_minutes
-from .verdicts import MAX_DETAIL_CHARS, RECENTLY_SECONDS
+from .verdicts import RECENTLY_SECONDS
 
 _encode = msgspec.msgpack.Encoder().encode
 _encode_inputs = msgspec.json.Encoder().encode

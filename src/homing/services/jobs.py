@@ -170,13 +170,3 @@ def snapshot_of_claim(row: ClaimedRow) -> DeviceSnapshot | None:
         is_sender_account=row.from_account == row.user_id,
         session_expires_at_ms=row.session_expires_at_ms or 0,
     )
-
-
-class Answered(msgspec.Struct, frozen=True, gc=False):
-    """One vendor request with what came of it, for the record."""
-
-    request: VendorRequest
-    status: int
-    body: bytes
-    at_ms: int
-    latency_ms: int

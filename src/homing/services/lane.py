@@ -21,6 +21,7 @@ from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, 
 from homing.rules.quota import TRIAL_LOOK_SECONDS, CircuitBreaker
 
 from .budgets import UNLIMITED, Budget, Budgets
+from .exchanges import pool_of, rate_of, unanswered
 from .host_groups import HostGroups
 from .jobs import Answer, Job, Logins, Sender, Times, Used, badge_parts_requests, fitted
 from .replacement_order import ReplacementOrder
@@ -119,14 +120,13 @@ class Lane:
         self._badgeless = badge_parts_requests(capabilities, options)
         self._public = options.notification_class == "public"
         self._grant = None
-        self._pool = f"{certificate.sdkappid}/{certificate.business_id}/{certificate.version}"
+        self._pool = pool_of(certificate)
         self._limit = options.max_in_flight or capabilities.max_in_flight
         self._not_shown = not_shown_by(channel)
         if self._groups is None and (group_of := host_group_of(channel)):
             self._groups = HostGroups(group_of, self._limit)
-        rate = options.requests_per_second or capabilities.requests_per_second or 0.0
-        self._rate = rate
-        self._budget = self._budgets.of(certificate.sdkappid, certificate.business_id, rate)
+        self._rate = rate_of(certificate, channel)
+        self._budget = self._budgets.of(certificate.sdkappid, certificate.business_id, self._rate)
 
     def stop_until(self, until_ms: int) -> None:
         """A spent quota: nothing is sent before ``until_ms``."""
@@ -400,7 +400,7 @@ class Lane:
         assert certificate is not None
         now_ms = self._clock.now_ms()
         if isinstance(answer, TransportFailure):
-            outcomes = [Outcome(OutcomeKind.VENDOR_DOWN, f"transport_{answer.kind.value}", answer.detail)] * len(jobs)
+            outcomes = [unanswered(answer)] * len(jobs)
         else:
             outcomes = channel.interpret(request, answer, now_ms)
             following = follow_ups(channel, request, answer, certificate)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
-from homing.model.outcome import Grant, Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.model.outcome import Grant, Outcome, TransportFailure, VendorRequest, VendorResponse
 from homing.transport.grants import GrantKey, Grants
+
+from .exchanges import pool_of, unanswered
 
 if TYPE_CHECKING:
     from homing.channels.base import Channel
@@ -49,9 +51,9 @@ class VendorLogins:
             return Grant("", self._clock.now_ms() + 3_600_000)
         if isinstance(asked, Grant):
             return asked
-        answer = await self._transport.send(asked, pool=f"login/{certificate.sdkappid}/{certificate.business_id}/{certificate.version}")
+        answer = await self._transport.send(asked, pool=f"login/{pool_of(certificate)}")
         if isinstance(answer, TransportFailure):
-            return Outcome(OutcomeKind.VENDOR_DOWN, f"transport_{answer.kind.value}", answer.detail)
+            return unanswered(answer)
         return channel.read_login(certificate, answer, self._clock.now_ms())
 
 

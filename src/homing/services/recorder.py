@@ -10,14 +10,14 @@ import msgspec
 import structlog
 
 from homing.model.clock import Clock, Ids
-from homing.model.outcome import VendorRequest
+from homing.model.outcome import TransportFailure, VendorRequest
 from homing.rules.masking import mask_all
 from homing.store.dead_tokens import DeadToken, drop_tokens
 from homing.store.engine import Database, StoreBusy, Tx
 from homing.store.push_queue import Results, record
 
 from .batcher import Batcher
-from .jobs import Answered
+from .jobs import Answer
 from .push_hooks import PushHooks
 
 log = structlog.get_logger()
@@ -74,9 +74,14 @@ class Recorder:
         """Wait until everything is written."""
         await self._batcher.drain()
 
-    def request_text(self, answered: Answered) -> str:
-        """The request as it is kept: method, URL, headers and body, secrets masked."""
-        request = answered.request
+    def texts(self, request: VendorRequest, answer: Answer) -> tuple[str, str]:
+        """The request and what came of it as they are kept."""
+        if isinstance(answer, TransportFailure):
+            return self._request_text(request), f"no answer: {answer.kind.value} {answer.detail}"
+        return self._request_text(request), f"{answer.status} {answer.body[:MAX_ANSWER_CHARS].decode('utf-8', 'replace')}"
+
+    def _request_text(self, request: VendorRequest) -> str:
+        """Method, URL, headers and body, secrets masked."""
         body = readable(request.body)
         if any(secret in body for secret in request.secrets):  # some vendors take the log-in token in a form
             body = mask_all(body, request.secrets)

@@ -9,22 +9,22 @@ import structlog
 
 from homing.model.certificates import Certificate
 from homing.model.clock import Clock
-from homing.model.outcome import Outcome, OutcomeKind, TransportFailure, VendorRequest, VendorResponse
+from homing.model.outcome import Outcome, OutcomeKind, VendorRequest
 from homing.model.push import PushState, Reason
 from homing.rules.push_state import Step, next_step
 from homing.rules.quota import day_end_ms, day_of
 from homing.rules.retry import DEFAULT_POLICY, RetryPolicy
 from homing.store.dead_tokens import DeadToken
 
-from .jobs import Answered, Authority, Job
-from .recorder import MAX_ANSWER_CHARS, Entry, Recorder
+from .exchanges import MAX_DETAIL_CHARS, attempt_row
+from .jobs import Answer, Authority, Job
+from .recorder import Entry, Recorder
 from .vendor_days import utc_offset_minutes
 
 log = structlog.get_logger()
 
 #: How long one accepted push vouches for a certificate when the vendor refuses a whole request.
 RECENTLY_SECONDS = 600.0
-MAX_DETAIL_CHARS = 500
 _SUPERSEDED = Step("fail", PushState.CANCELLED, Reason.SUPERSEDED)
 
 
@@ -51,16 +51,9 @@ class Verdicts:
         self._days: dict[int, tuple[int, str]] = {}  # by the vendor's UTC offset: the minute of the last look, and the day
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def answered(
-        self, request: VendorRequest, answer: VendorResponse | TransportFailure, times: tuple[int, int]
-    ) -> tuple[str, str, int, int]:
+    def answered(self, request: VendorRequest, answer: Answer, times: tuple[int, int]) -> tuple[str, str, int, int]:
         """The request and the answer as they are kept, made once for all targets of the request."""
-        if isinstance(answer, TransportFailure):
-            text, status, body = f"no answer: {answer.kind.value} {answer.detail}", 0, b""
-        else:
-            status, body = answer.status, answer.body
-            text = f"{status} {body[:MAX_ANSWER_CHARS].decode('utf-8', 'replace')}"
-        return self._recorder.request_text(Answered(request, status, body, *times)), text, *times
+        return *self._recorder.texts(request, answer), *times
 
     def judge(
         self,
@@ -82,7 +75,7 @@ class Verdicts:
             step = _SUPERSEDED
         again_at_once = step.kind == "retry" and step.refresh_grant and not job.refreshed
         now_ms = self._clock.now_ms()
-        entry = Entry(attempt=self._attempt(job, outcome, answered))
+        entry = Entry(attempt=attempt_row(job.push_id, job.attempts, outcome, *answered))
         if not again_at_once:
             entry.record = self._record(job, step, outcome, now_ms)
         if step.kind == "done":
@@ -101,7 +94,7 @@ class Verdicts:
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.attempts += 1
             job.attempts_before += 1  # a step of one attempt, which no retry limit counts
-            self._recorder.add(Entry(attempt=self._attempt(job, outcome, answered)))
+            self._recorder.add(Entry(attempt=attempt_row(job.push_id, job.attempts, outcome, *answered)))
 
     def _step(self, certificate: Certificate, job: Job, outcome: Outcome) -> Step:
         key, now = (certificate.sdkappid, certificate.business_id), self._clock.monotonic()
@@ -158,7 +151,7 @@ class Verdicts:
             job = jobs[0]
             job.attempts += 1
             answered = ("log-in at the vendor", outcome.detail, self._clock.now_ms(), 0)
-            self._recorder.add(Entry(attempt=self._attempt(job, outcome, answered)))
+            self._recorder.add(Entry(attempt=attempt_row(job.push_id, job.attempts, outcome, *answered)))
 
     def pause(self, certificate: Certificate, outcome: Outcome) -> None:
         """Stop using the certificate and raise the alarm."""
@@ -178,20 +171,6 @@ class Verdicts:
         # A retry keeps the decision's reason; what the vendor said stands in the attempt.
         finished, reason = (0, "") if step.kind == "retry" else (now_ms, step.reason)
         return (job.push_id, int(step.state), reason, step.due_at_ms, job.attempts, outcome.vendor_message_id, finished)
-
-    def _attempt(self, job: Job, outcome: Outcome, answered: tuple[str, str, int, int]) -> tuple[object, ...]:
-        request, answer, at_ms, latency_ms = answered
-        return (
-            job.push_id,
-            job.attempts,
-            at_ms,
-            latency_ms,
-            outcome.kind.value,
-            outcome.code,
-            outcome.detail[:MAX_DETAIL_CHARS],
-            request,
-            answer,
-        )
 
     def _day(self, certificate: Certificate, now_ms: int) -> str:
         offset, minute = utc_offset_minutes(certificate.channel), now_ms // 60_000
