@@ -168,10 +168,6 @@ class Stage:
         await self.second_phone.log_in(phone.person, phone.brand.platform, f"another-{phone.brand.platform}")
         await self.second_phone.log_out()
 
-    def phone_of(self, account: str) -> DemoPhone | None:
-        """The phone on which this account is logged in."""
-        return next((phone for phone in self.phones.values() if phone.account == account), None)
-
     # --- news ---
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ from homing.store.portraits import PortraitRow, fetch_portraits
 
 from .accounts import is_user_id
 
+Find = Callable[[Tx, int, Iterable[store.Pair]], Awaitable[Iterable[store.Pair]]]
 Results = dict[str, Problem | None]  # by account: None when it worked
 PAGE = 100
 _REFUSES: dict[str, Problem] = {"AllowType_Type_NeedConfirm": SNS_NEEDS_CONFIRMATION, "AllowType_Type_DenyAny": SNS_PEER_DENIES}
@@ -138,13 +139,7 @@ class Relations:
 
     async def friendships(self, app: App, user_id: str, names: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
         """Of ``names``: the accounts that exist, ``user_id``'s friends, and those that have it as a friend. Raises ``Refused``."""
-
-        async def work(tx: Tx) -> tuple[set[str], set[str], set[str]]:
-            known = await _known(tx, app, user_id, names)
-            found = await store.find_friends(tx, app.sdkappid, _both_ways(user_id, names))
-            return set(known), {b for a, b in found if a == user_id}, {a for a, b in found if b == user_id}
-
-        return await self._database.read(work)
+        return await self._both_ways(app, user_id, names, store.find_friends)
 
     async def friends(self, app: App, user_id: str, names: Sequence[str]) -> dict[str, Friend]:
         """``user_id``'s friends among ``names``. Raises ``Refused`` when it does not exist."""
@@ -191,7 +186,7 @@ class Relations:
             good = [name for name in names if results[name] is None]
             if good:
                 await store.block(tx, app.sdkappid, user_id, good, now)
-                await store.delete_friends(tx, app.sdkappid, _both_ways(user_id, good))
+                await store.delete_friends(tx, app.sdkappid, _pairs(user_id, good))
             return results
 
         return await self._database.write(work)
@@ -218,16 +213,18 @@ class Relations:
 
     async def blocks(self, app: App, user_id: str, names: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
         """Of ``names``: the accounts that exist, those on ``user_id``'s blacklist, and those that have it on theirs. Raises ``Refused``."""
+        return await self._both_ways(app, user_id, names, store.find_blocked)
 
+    async def _both_ways(self, app: App, user_id: str, names: Sequence[str], find: Find) -> tuple[set[str], set[str], set[str]]:
         async def work(tx: Tx) -> tuple[set[str], set[str], set[str]]:
             known = await _known(tx, app, user_id, names)
-            found = await store.find_blocked(tx, app.sdkappid, _both_ways(user_id, names))
+            found = await find(tx, app.sdkappid, _pairs(user_id, names))
             return set(known), {b for a, b in found if a == user_id}, {a for a, b in found if b == user_id}
 
         return await self._database.read(work)
 
 
-def _both_ways(user_id: str, names: Iterable[str]) -> list[store.Pair]:
+def _pairs(user_id: str, names: Iterable[str]) -> list[store.Pair]:
     return list(itertools.chain.from_iterable(((user_id, name), (name, user_id)) for name in dict.fromkeys(names)))
 
 
@@ -250,8 +247,8 @@ async def _look(tx: Tx, sdkappid: int, user_id: str, names: Sequence[str]) -> _S
     possible = [name for name in (user_id, *names) if is_user_id(name)]
     return _Scene(
         portraits=await fetch_portraits(tx, sdkappid, possible),
-        blocked=await store.find_blocked(tx, sdkappid, _both_ways(user_id, names)),
-        known=await store.find_friends(tx, sdkappid, _both_ways(user_id, names)),
+        blocked=await store.find_blocked(tx, sdkappid, _pairs(user_id, names)),
+        known=await store.find_friends(tx, sdkappid, _pairs(user_id, names)),
         counts=await store.count_friends(tx, sdkappid, possible),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homing.model.groups import Group, JoinedGroup, Member, Role
+from homing.model.groups import Group, JoinedGroup, Member
 
 from .engine import Bulk, Query, Row, Tx
 from .groups import GROUP_COLUMNS
@@ -172,8 +172,3 @@ async def leave_all(tx: Tx, sdkappid: int, user_ids: Sequence[str]) -> None:
     rows = [(user_id,) for user_id in sorted(set(user_ids))]
     await tx.bulk(_LEAVE_COUNTS, rows, sdkappid, sdkappid)
     await tx.bulk(_LEAVE, rows, sdkappid)
-
-
-def is_owner(member: Member | None) -> bool:
-    """Whether this member owns the group."""
-    return member is not None and member.role == Role.OWNER

@@ -213,12 +213,6 @@ class HttpTransport:
         pool = self._pools[name] = _Pool(self._loop, self.options)
         return pool
 
-    def drop_pool(self, name: str) -> None:
-        """Close a pool's connections, for example of a certificate that was deleted. What is under way is told."""
-        pool = self._pools.pop(name, None)
-        if pool is not None:
-            self._loop.call_soon(pool.close)
-
     def _sweep(self) -> None:
         now = self._loop.time()
         for name, pool in list(self._pools.items()):

@@ -7,9 +7,9 @@ import msgspec
 from homing.model.problems import SNS_BAD_REQUEST, Refused
 
 from .gate import Call
-from .relation_answers import CheckItem, DisplayAnswer, RelationAnswer, answer_of, check_item, distinct, required
+from .relation_answers import CheckItem, DisplayAnswer, RelationAnswer, answer_of, check, distinct, required
 
-_ONE_WAY, _BOTH = "BlackCheckResult_Type_Single", "BlackCheckResult_Type_Both"
+_WORDS = "BlackCheckResult_Type_"
 MAX_PAGE = 1000
 
 
@@ -84,17 +84,5 @@ async def black_list_get(call: Call, request: BlackListGet) -> BlackListAnswer:
 
 async def black_list_check(call: Call, request: BlackListCheck) -> BlackListCheckAnswer:
     """Say who is on whose blacklist."""
-    user_id, names = required(request.From_Account), distinct(request.To_Account)
-    if request.CheckType not in (_ONE_WAY, _BOTH):
-        raise Refused(SNS_BAD_REQUEST, "$.CheckType", cure=f"Send {_ONE_WAY} or {_BOTH}")
-    known, own, theirs = await call.hub.relations.blocks(call.app, user_id, names)
-    if request.CheckType == _ONE_WAY:
-        theirs = set()
-    items = [check_item(name, _relation(name in own, name in theirs), exists=name in known) for name in names]
-    return BlackListCheckAnswer(BlackListCheckItem=items, Fail_Account=[name for name in names if name not in known] or msgspec.UNSET)
-
-
-def _relation(own: bool, theirs: bool) -> str:
-    if own:
-        return "BlackCheckResult_Type_BothWay" if theirs else "BlackCheckResult_Type_AWithB"
-    return "BlackCheckResult_Type_BWithA" if theirs else "BlackCheckResult_Type_NO"
+    items, unknown = await check(call.app, request, call.hub.relations.blocks, _WORDS, "NO")
+    return BlackListCheckAnswer(BlackListCheckItem=items, Fail_Account=unknown)

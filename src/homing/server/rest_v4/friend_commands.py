@@ -24,11 +24,11 @@ from homing.rules.portraits import is_tag
 
 from .answers import sentence_of
 from .gate import Call
-from .relation_answers import CheckItem, DisplayAnswer, RelationAnswer, TagItem, answer_of, check_item, distinct, required
+from .relation_answers import CheckItem, DisplayAnswer, RelationAnswer, TagItem, answer_of, check, distinct, required
 
 _CUSTOM = re.compile(r"Tag_SNS_Custom_[A-Za-z][A-Za-z0-9_]{0,31}")
 _REMARK, _GROUP = "Tag_SNS_IM_Remark", "Tag_SNS_IM_Group"
-_ONE_WAY, _BOTH = "CheckResult_Type_Single", "CheckResult_Type_Both"
+_WORDS = "CheckResult_Type_"
 MAX_GET = 100
 MAX_TIME = 2**40
 MAX_CUSTOM = 20
@@ -211,14 +211,8 @@ async def friend_delete_all(call: Call, request: FriendDeleteAll) -> DisplayAnsw
 
 async def friend_check(call: Call, request: FriendCheck) -> CheckAnswer:
     """Say who is whose friend."""
-    user_id, names = required(request.From_Account), distinct(request.To_Account)
-    if request.CheckType not in (_ONE_WAY, _BOTH):
-        raise Refused(SNS_BAD_REQUEST, "$.CheckType", cure=f"Send {_ONE_WAY} or {_BOTH}")
-    known, own, theirs = await call.hub.relations.friendships(call.app, user_id, names)
-    if request.CheckType == _ONE_WAY:
-        theirs = set()
-    items = [check_item(name, _relation(name in own, name in theirs), exists=name in known) for name in names]
-    return CheckAnswer(InfoItem=items, Fail_Account=[name for name in names if name not in known] or msgspec.UNSET)
+    items, unknown = await check(call.app, request, call.hub.relations.friendships, _WORDS, "NoRelation")
+    return CheckAnswer(InfoItem=items, Fail_Account=unknown)
 
 
 async def friend_get(call: Call, request: FriendGet) -> FriendsAnswer:
@@ -321,12 +315,6 @@ def _bounded(name: str, value: Any, limit: int) -> str:
 
 
 def _both(delete_type: str) -> bool:
-    if delete_type not in ("Delete_Type_Single", "Delete_Type_Both", _ONE_WAY, _BOTH):
+    if delete_type not in ("Delete_Type_Single", "Delete_Type_Both", f"{_WORDS}Single", f"{_WORDS}Both"):
         raise Refused(SNS_BAD_REQUEST, "$.DeleteType", cure="Send Delete_Type_Single or Delete_Type_Both")
     return delete_type.endswith("_Both")
-
-
-def _relation(own: bool, theirs: bool) -> str:
-    if own:
-        return "CheckResult_Type_BothWay" if theirs else "CheckResult_Type_AWithB"
-    return "CheckResult_Type_BWithA" if theirs else "CheckResult_Type_NoRelation"

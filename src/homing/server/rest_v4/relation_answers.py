@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
+from homing.model.apps import App
 from homing.model.problems import SNS_ACCOUNT_UNKNOWN, SNS_BAD_REQUEST, Problem, Refused
 from homing.services.accounts import is_user_id
 from homing.services.relations import Results
@@ -75,7 +76,37 @@ def answer_of(results: Results) -> RelationAnswer:
     return RelationAnswer(ResultItem=items, Fail_Account=[item.To_Account for item in items if item.ResultCode] or msgspec.UNSET)
 
 
-def check_item(name: str, relation: str, *, exists: bool) -> CheckItem:
+class Check(Protocol):
+    """The body of a check: whose list, which accounts, and whether their lists count too."""
+
+    From_Account: str
+    To_Account: list[str]
+    CheckType: str
+
+
+LookUp = Callable[[App, str, list[str]], Awaitable[tuple[set[str], set[str], set[str]]]]
+
+
+async def check(
+    app: App, request: Check, look_up: LookUp, words: str, nothing: str
+) -> tuple[list[CheckItem], list[str] | msgspec.UnsetType]:
+    """How the accounts stand to one another, and those that do not exist. The words of the answer begin with ``words``.
+
+    ``look_up``: of the accounts, those that exist, those on the list, and those that have the asker on theirs.
+    """
+    user_id, names = required(request.From_Account), distinct(request.To_Account)
+    one_way, both = f"{words}Single", f"{words}Both"
+    if request.CheckType not in (one_way, both):
+        raise Refused(SNS_BAD_REQUEST, "$.CheckType", cure=f"Send {one_way} or {both}")
+    known, own, theirs = await look_up(app, user_id, names)
+    if request.CheckType == one_way:
+        theirs = set()
+    ways = {(True, True): "BothWay", (True, False): "AWithB", (False, True): "BWithA", (False, False): nothing}
+    items = [_check_item(name, words + ways[name in own, name in theirs], exists=name in known) for name in names]
+    return items, [name for name in names if name not in known] or msgspec.UNSET
+
+
+def _check_item(name: str, relation: str, *, exists: bool) -> CheckItem:
     """The answer about one pair; an account that does not exist has no relation and says so."""
     if exists:
         return CheckItem(name, relation)
