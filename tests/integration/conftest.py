@@ -30,6 +30,8 @@ from homing.store.accounts import insert_accounts
 from homing.store.engine import Bulk, Database, Query, Tx
 from homing.store.push_queue import owner_of
 
+from .many import Many
+
 Answer = VendorResponse | TransportFailure
 SENT = VendorResponse(200, {}, b'{"name":"projects/p/messages/0:1%a"}')
 APP = 1_400_000_001
@@ -271,3 +273,15 @@ async def pipeline(database: Database, clock: Clock, certificate: Certificate) -
     await running.messaging.drain()
     await running.dispatch.stop(1.0)
     await running.bus.close()
+
+
+@pytest.fixture
+async def many(database: Database, clock: Clock, service_account: str) -> AsyncIterator[Many]:
+    """A node that pushes to many, with its certificates and accounts."""
+    node = Many(database, clock, service_account)
+    await node.certificate_rows()
+    await node.accounts()
+    await node.bus.start()
+    yield node
+    await node.close()
+    await node.bus.close()

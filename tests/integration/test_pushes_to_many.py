@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,17 +17,6 @@ from homing.store.labels import add_labels, attribute, tag
 from homing.store.push_jobs import let_go_nodes
 
 from .many import APP, SENT, SINGLES, Many, user
-
-
-@pytest.fixture
-async def many(database: Database, clock: Any, service_account: str) -> AsyncIterator[Many]:
-    node = Many(database, clock, service_account)
-    await node.certificate_rows()
-    await node.accounts()
-    await node.bus.start()
-    yield node
-    await node.close()
-    await node.bus.close()
 
 
 @pytest.fixture

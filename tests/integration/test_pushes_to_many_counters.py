@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from homing.model.outcome import VendorRequest, VendorResponse
 from homing.model.push import PushState
 from homing.services.statistics import Statistics
-from homing.store.engine import Database, Query
+from homing.store.engine import Query
 from homing.store.pushes import acknowledge
 from homing.store.statistics import Counts
 
 from .many import APP, SENT_ONE, SINGLES, Many
 
 _WITHDRAW = Query("test.withdrawals", "UPDATE push SET kind = 'recall', notification_class = 'private', state = 10")
-
-
-@pytest.fixture
-async def many(database: Database, clock: Any, service_account: str) -> AsyncIterator[Many]:
-    node = Many(database, clock, service_account)
-    await node.certificate_rows()
-    await node.accounts()
-    await node.bus.start()
-    yield node
-    await node.close()
-    await node.bus.close()
 
 
 def _busy(request: VendorRequest) -> VendorResponse:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
 
 from homing.model.messages import MessageFlags
@@ -14,7 +11,7 @@ from homing.model.receive_options import DAY_SECONDS, QuietHours, ReceiveOption
 from homing.model.relations import InboxFilter
 from homing.services.explain_bundles import pushes_of_job
 from homing.store import screening
-from homing.store.engine import Database, Query, Tx
+from homing.store.engine import Query, Tx
 from homing.store.relations import set_filter
 
 from .many import APP, SINGLES, Many, user
@@ -22,17 +19,6 @@ from .many import APP, SINGLES, Many, user
 ALWAYS = QuietHours(start_second=0, duration_seconds=DAY_SECONDS)
 ASKING = (MessageFlags.NO_UNREAD | MessageFlags.NO_LAST_MSG | MessageFlags.HONOUR_MUTE).value
 _BLOCK = Query("test.block_news", "INSERT INTO blacklist (sdkappid, user_id, blocked, added_at) VALUES (?, ?, 'news', 0)")
-
-
-@pytest.fixture
-async def many(database: Database, clock: Any, service_account: str) -> AsyncIterator[Many]:
-    node = Many(database, clock, service_account)
-    await node.certificate_rows()
-    await node.accounts()
-    await node.bus.start()
-    yield node
-    await node.close()
-    await node.bus.close()
 
 
 async def _settings(many: Many) -> None:
